@@ -1,0 +1,3 @@
+"""Sell Airalo eSIMs from any Django shop."""
+
+__version__ = "0.1.0"
