@@ -1,0 +1,113 @@
+"""From a request to what is done on the wire: limits, token, faults, handler, ledger."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+
+from . import control
+from .errors import ApiError, message_only, not_found, reason_of, unauthorised
+from .faults import Fault
+from .messages import Request, Response, php_json
+from .routing import Route, find
+from .world import World
+
+logger = logging.getLogger("django_airalo.emulator")
+
+
+NOTHING = Fault()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What to send. Without a response the connection is reset."""
+
+    response: Response | None
+    fault: Fault = NOTHING
+
+
+def dispatch(world: World, request: Request) -> Outcome:
+    """Carry out a request and return what to send; everything it changed is committed by then."""
+    if request.path.startswith(control.PREFIX):
+        return Outcome(control.dispatch(world, request))
+    found, params, elsewhere = find(request.method, request.path)
+    request.params = params
+    name = found.name if found else "unknown"
+    number, call = world.ledger.request_seen(
+        name, request.method, request.target, _without_secrets(request), request.remote
+    )
+    fault = world.faults.choose(name, call, request.text("package_id"), request.text("description"))
+    response = _answer(world, request, found, elsewhere, fault)
+    closed = response is None or fault.close == "after"
+    world.ledger.request_answered(number, None if closed or response is None else response.status, fault.name or None)
+    logger.info(
+        "%s %s %s%s",
+        request.method,
+        request.path,
+        "closed" if closed or response is None else response.status,
+        f" ({fault.name})" if fault.name else "",
+    )
+    return Outcome(None if closed else response, fault)
+
+
+def _without_secrets(request: Request) -> str:
+    return json.dumps({**request.data, **({"client_secret": "***"} if "client_secret" in request.data else {})})
+
+
+def _answer(world: World, request: Request, found: Route | None, elsewhere: bool, fault: Fault) -> Response | None:
+    world.stopping.wait(fault.delay)
+    if fault.close == "before":
+        return None
+    if fault.answers and not fault.bought:
+        return _scripted(fault)
+    response = _true_answer(world, request, found, elsewhere, fault)
+    world.stopping.wait(fault.delay_after)
+    if fault.answers:
+        return _scripted(fault)
+    return _with_less(response, fault) if fault.omit else response
+
+
+def _scripted(fault: Fault) -> Response:
+    if fault.code is not None:
+        status = fault.status or (403 if fault.code == 89 else 422)
+        content = {"code": fault.code, "reason": reason_of(fault.code)}
+        return Response.of(status, content, dict(fault.headers))
+    body = fault.body.encode() if isinstance(fault.body, str) else php_json(fault.body)
+    return Response(fault.status or 200, b"" if fault.body is None else body, dict(fault.headers), fault.content_type)
+
+
+def _with_less(response: Response, fault: Fault) -> Response:
+    content = json.loads(response.body)
+    if isinstance(content, dict) and isinstance(content.get("data"), dict):
+        for name in fault.omit:
+            content["data"].pop(name, None)
+    return Response(response.status, php_json(content), response.headers, response.content_type)
+
+
+def _true_answer(world: World, request: Request, found: Route | None, elsewhere: bool, fault: Fault) -> Response:
+    try:
+        if found is None:
+            if elsewhere:
+                raise message_only(405, f"The {request.method} method is not supported for this route.")
+            raise not_found()
+        # The limit counts calls with a bad token too: the real API answers a 401 with its headers.
+        headers = world.limits.check(found.name, _caller(found, request))
+        if found.needs_token and not (request.bearer and world.ledger.token_valid(request.bearer)):
+            raise unauthorised()
+        response = found.handler(world, request, fault)
+        response.headers |= headers
+        return response
+    except ApiError as error:
+        return error.response
+    except Exception:  # the process must go on, and a caller sees what Airalo shows when it fails
+        logger.exception("%s %s failed inside the emulator", request.method, request.path)
+        return message_only(500, "Server Error").response
+
+
+def _caller(found: Route, request: Request) -> str:
+    if found.limit_by == "client":
+        return request.text("client_id")
+    if found.limit_by == "address":
+        return request.remote
+    return request.bearer

@@ -1,0 +1,1 @@
+"""One small function per endpoint, grouped as Airalo's documentation groups them."""

@@ -1,0 +1,84 @@
+"""POST /v2/simulator/webhook: the only webhooks that Airalo's sandbox can send."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django_airalo.emulator import courier
+from django_airalo.emulator.errors import error_only, invalid
+from django_airalo.emulator.faults import Fault
+from django_airalo.emulator.messages import Request, Response, php_json
+from django_airalo.emulator.orders import answer, new_request_id
+from django_airalo.emulator.webhook_bodies import LOW_DATA_LEVELS, credit_limit_body, low_data_body, success_body
+from django_airalo.emulator.world import World
+
+from .checks import whole_number
+
+# Event: the opt-in it goes to, and the one that shows that the partner wants e-mail instead.
+EVENTS = {
+    "low_data_notification": ("webhook_low_data", "email_low_data"),
+    "credit_limit_notification": ("webhook_credit_limit", "email_credit_limit"),
+    "async_order_notification": ("async_orders", ""),
+}
+
+
+def webhook(world: World, request: Request, fault: Fault) -> Response:
+    """Send a made-up notification, to ``webhook_url`` or to the opted-in address, before answering."""
+    event = request.text("event")
+    if event not in EVENTS:
+        raise invalid({"event": f"Event must be one of: {', '.join(EVENTS)}"})
+    body = _body(world, request, event)
+    url = request.text("webhook_url") or _opted_in(world, event)
+    pushed = courier.valid_url(url) and world.courier.push(url, php_json(body), event)
+    if pushed != 200:
+        raise error_only(400, f"Could not push data to {url}")
+    return Response.of(200, {"success": "Notification sent"})
+
+
+def _opted_in(world: World, event: str) -> str:
+    by_webhook, by_email = EVENTS[event]
+    row = world.ledger.row("SELECT contact_point FROM optins WHERE type = ?", (by_webhook,))
+    if row:
+        return str(row["contact_point"])
+    if by_email and world.ledger.row("SELECT 1 FROM optins WHERE type = ?", (by_email,)):
+        raise error_only(400, "User is not configured for webhook push")
+    raise error_only(400, "User is not opted in")
+
+
+def _body(world: World, request: Request, event: str) -> dict[str, Any]:
+    iccid = request.text("iccid") or "8900000000000000123"
+    if event == "low_data_notification":
+        kind = request.text("type")
+        if kind not in LOW_DATA_LEVELS:
+            raise invalid({"type": f"Type must be one of: {', '.join(LOW_DATA_LEVELS)}"})
+        bought = world.ledger.row(
+            "SELECT package_id FROM purchases JOIN esims ON purchases.id = purchase_id WHERE iccid = ?", (iccid,)
+        )
+        return low_data_body(kind, iccid, bought["package_id"] if bought else "test-7days-1gb")
+    if event == "credit_limit_notification":
+        level = whole_number(request.data.get("level"))
+        if level not in (50, 70, 80, 90):
+            raise invalid({"level": "Level must be one of: 50, 70, 80, 90"})
+        return credit_limit_body(level, 225.35)
+    purchase = world.ledger.row(
+        "SELECT purchases.* FROM purchases JOIN esims ON purchases.id = purchase_id WHERE iccid = ?", (iccid,)
+    )
+    if purchase is None:
+        package = next(iter(world.catalogue.packages))
+        purchase = {
+            "id": 1,
+            "code": "20260101-000001",
+            "package_id": package,
+            "quantity": 1,
+            "description": "Simulated order",
+            "created_at": time.time(),
+            "brand": None,
+            "plan": '{"quantity_sent": 1}',
+            "request_id": new_request_id(),
+        }
+        order = answer(world, purchase)
+        order["sims"] = [{"id": 1, "iccid": iccid, "lpa": "rsp.example.com", "matching_id": "TEST"}]
+    else:
+        order = answer(world, purchase)
+    return success_body(order, purchase["request_id"], world.options.webhook_shape)

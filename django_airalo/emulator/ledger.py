@@ -1,0 +1,208 @@
+"""What the emulator remembers: its own SQLite file, written before any answer leaves.
+
+The ledger is the judge in tests about money: one row of ``purchases`` is one purchase that Airalo would bill.
+A file ledger survives ``kill -9``: it is in WAL mode and every change is committed at once (against the loss of
+the machine's power it is not made).
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS requests (
+    id INTEGER PRIMARY KEY, at REAL NOT NULL, remote TEXT, method TEXT NOT NULL, path TEXT NOT NULL,
+    endpoint TEXT NOT NULL, call INTEGER NOT NULL, body TEXT NOT NULL, fault TEXT, status INTEGER
+);
+CREATE TABLE IF NOT EXISTS tokens (
+    token TEXT PRIMARY KEY, issued_at REAL NOT NULL, expires_at REAL NOT NULL, revoked_at REAL
+);
+CREATE TABLE IF NOT EXISTS optins (
+    type TEXT PRIMARY KEY, contact_point TEXT NOT NULL, levels TEXT, language TEXT, at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS stock (package_id TEXT PRIMARY KEY, quantity INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS purchases (
+    id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, request_id TEXT UNIQUE, description TEXT,
+    package_id TEXT NOT NULL, quantity INTEGER NOT NULL, price TEXT NOT NULL, created_at REAL NOT NULL,
+    due_at REAL NOT NULL, listed_at REAL, status TEXT NOT NULL, webhook_url TEXT, brand TEXT,
+    plan TEXT NOT NULL, body TEXT
+);
+CREATE INDEX IF NOT EXISTS purchases_due ON purchases (status, due_at);
+CREATE INDEX IF NOT EXISTS purchases_description ON purchases (description);
+CREATE TABLE IF NOT EXISTS esims (
+    id INTEGER PRIMARY KEY, purchase_id INTEGER NOT NULL, iccid TEXT, matching_id TEXT NOT NULL, body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS esims_purchase ON esims (purchase_id);
+CREATE INDEX IF NOT EXISTS esims_iccid ON esims (iccid);
+CREATE TABLE IF NOT EXISTS webhooks (
+    id INTEGER PRIMARY KEY, purchase_id INTEGER, kind TEXT NOT NULL, url TEXT NOT NULL, body BLOB NOT NULL,
+    due_at REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL, after_id INTEGER, held INTEGER
+);
+CREATE INDEX IF NOT EXISTS webhooks_due ON webhooks (state, due_at);
+CREATE TABLE IF NOT EXISTS pushes (
+    id INTEGER PRIMARY KEY, webhook_id INTEGER, purchase_id INTEGER, at REAL NOT NULL, kind TEXT NOT NULL,
+    url TEXT NOT NULL, body BLOB NOT NULL, status INTEGER, error TEXT
+);
+"""
+TABLES = ("requests", "tokens", "optins", "stock", "purchases", "esims", "webhooks", "pushes")
+
+Row = dict[str, Any]
+
+
+class LedgerClosedError(Exception):
+    """Something wrote after the emulator had stopped."""
+
+
+class Ledger:
+    """A thread-safe SQLite file (or memory, when ``path`` is None) with a few named queries."""
+
+    def __init__(self, path: Path | str | None = None, balance: Decimal = Decimal("10000.00")) -> None:
+        self.path = Path(path) if path is not None else None
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._closed = False
+        self._connection = sqlite3.connect(
+            str(self.path) if self.path else ":memory:", isolation_level=None, check_same_thread=False
+        )
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA busy_timeout = 5000")
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.executescript(SCHEMA)
+        # Two emulators must never hand out the same order id or ICCID, because a shop keeps both
+        # for ever: each new ledger starts its numbers somewhere else.
+        self._first_value("balance", str(balance))
+        self._first_value("first_order_id", str(100_000 + secrets.randbelow(800_000)))
+        self._first_value("iccid_prefix", f"8900{secrets.randbelow(10**8):08d}")
+
+    def close(self) -> None:
+        """Close the file; later calls raise LedgerClosedError."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is committed together, or not at all. May be nested; only the outermost commits."""
+        with self._lock:
+            if self._closed:
+                raise LedgerClosedError
+            if self._depth:
+                yield
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            else:
+                self._connection.execute("COMMIT")
+            finally:
+                self._depth -= 1
+
+    def execute(self, sql: str, values: tuple[Any, ...] = ()) -> int:
+        """Run one statement in its own or the open transaction; return the new row's id."""
+        with self.transaction():
+            return self._connection.execute(sql, values).lastrowid or 0
+
+    def insert(self, table: str, **values: Any) -> int:
+        """Insert a row; return its id."""
+        names = ", ".join(values)
+        marks = ", ".join("?" for _ in values)
+        return self.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
+
+    def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Row]:
+        """Return the rows of a query as dicts."""
+        with self._lock:
+            if self._closed:
+                raise LedgerClosedError
+            return [dict(row) for row in self._connection.execute(sql, values)]
+
+    def row(self, sql: str, values: tuple[Any, ...] = ()) -> Row | None:
+        """Return the first row of a query, or None."""
+        found = self.rows(sql, values)
+        return found[0] if found else None
+
+    def table(self, name: str) -> list[Row]:
+        """Return a whole table in the order of its rows."""
+        if name not in TABLES:
+            raise ValueError(f"{name} is not a table of the ledger")
+        return self.rows(f"SELECT * FROM {name} ORDER BY rowid")  # noqa: S608
+
+    def reset(self) -> None:
+        """Forget everything but the balance and the tokens."""
+        with self.transaction():
+            for name in TABLES:
+                if name != "tokens":
+                    self.execute(f"DELETE FROM {name}")  # noqa: S608
+
+    # --- values ---
+
+    def _first_value(self, name: str, value: str) -> None:
+        self.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, value))
+
+    def value(self, name: str) -> str:
+        """Return a single remembered value."""
+        row = self.row("SELECT value FROM meta WHERE name = ?", (name,))
+        return str(row["value"]) if row else ""
+
+    def set_value(self, name: str, value: str) -> None:
+        """Remember a single value."""
+        self.execute(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value)
+        )
+
+    @property
+    def balance(self) -> Decimal:
+        """What the partner has left, in US dollars."""
+        return Decimal(self.value("balance"))
+
+    @balance.setter
+    def balance(self, amount: Decimal) -> None:
+        self.set_value("balance", str(amount))
+
+    # --- requests and tokens ---
+
+    def request_seen(self, endpoint: str, method: str, path: str, body: str, remote: str) -> tuple[int, int]:
+        """Write down a request; return the row's id and which call of its endpoint this is, from 1 on."""
+        with self.transaction():
+            count = self.row("SELECT count(*) AS n FROM requests WHERE endpoint = ?", (endpoint,))
+            call = (count["n"] if count else 0) + 1
+            number = self.insert(
+                "requests",
+                at=time.time(),
+                remote=remote,
+                method=method,
+                path=path,
+                endpoint=endpoint,
+                call=call,
+                body=body,
+            )
+        return number, call
+
+    def request_answered(self, number: int, status: int | None, fault: str | None) -> None:
+        """Add how a request was answered; a status of None means that the connection was closed instead."""
+        self.execute("UPDATE requests SET status = ?, fault = ? WHERE id = ?", (status, fault, number))
+
+    def token_valid(self, token: str) -> bool:
+        """Whether the token was issued here, is not over and was not revoked."""
+        found = self.row(
+            "SELECT 1 FROM tokens WHERE token = ? AND revoked_at IS NULL AND expires_at > ?", (token, time.time())
+        )
+        return found is not None
+
+    def revoke_tokens(self) -> None:
+        """Make every token issued so far invalid."""
+        self.execute("UPDATE tokens SET revoked_at = ? WHERE revoked_at IS NULL", (time.time(),))

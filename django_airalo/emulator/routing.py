@@ -1,0 +1,65 @@
+"""The imitated API's table of routes: one line per endpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .endpoints import account, notifications, orders, packages, simulator, token
+from .faults import Fault
+from .messages import Request, Response
+from .world import World
+
+Handler = Callable[[World, Request, Fault], Response]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One endpoint. ``name`` is what scripts, limits and the ledger call it."""
+
+    name: str
+    method: str
+    pattern: re.Pattern[str]
+    handler: Handler
+    needs_token: bool = True
+    limit_by: str = "token"  # whose calls are counted together: token, client or address
+
+
+def route(name: str, method: str, path: str, handler: Handler, **more: str | bool) -> Route:
+    """Return a route; ``{}`` in the path catches one segment."""
+    pattern = re.compile("^" + path.replace("{}", "([^/]+)") + "/?$")
+    return Route(
+        name,
+        method,
+        pattern,
+        handler,
+        needs_token=bool(more.get("needs_token", True)),
+        limit_by=str(more.get("limit_by", "token")),
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    route("token", "POST", "/v2/token", token.create, needs_token=False, limit_by="client"),
+    route("packages", "GET", "/v2/packages", packages.index),
+    route("orders", "POST", "/v2/orders", orders.create),
+    route("orders-async", "POST", "/v2/orders-async", orders.create_async),
+    route("orders-list", "GET", "/v2/orders", orders.index),
+    route("orders-get", "GET", "/v2/orders/{}", orders.show),
+    route("balance", "GET", "/v2/balance", account.balance),
+    route("opt-in", "POST", "/v2/notifications/opt-in", notifications.opt_in),
+    route("opt-in-get", "GET", "/v2/notifications/opt-in", notifications.show),
+    route("opt-out", "POST", "/v2/notifications/opt-out", notifications.opt_out),
+    route("simulator", "POST", "/v2/simulator/webhook", simulator.webhook, limit_by="address"),
+)
+
+
+def find(method: str, path: str) -> tuple[Route | None, tuple[str, ...], bool]:
+    """Return the route, what it caught from the path, and whether the path exists with another method."""
+    elsewhere = False
+    for candidate in ROUTES:
+        found = candidate.pattern.match(path)
+        if found and candidate.method == method:
+            return candidate, found.groups(), False
+        elsewhere = elsewhere or bool(found)
+    return None, (), elsewhere
