@@ -1,0 +1,5 @@
+from .catalogue import PackageAdmin
+from .orders import EsimAdmin, EsimOrderAdmin, OrderEventAdmin
+from .webhooks import WebhookEventAdmin
+
+__all__ = ["EsimAdmin", "EsimOrderAdmin", "OrderEventAdmin", "PackageAdmin", "WebhookEventAdmin"]

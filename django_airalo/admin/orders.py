@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from django_airalo import services
+from django_airalo.exceptions import AiraloError
+from django_airalo.models import Esim, EsimOrder, OrderEvent
+from django_airalo.qr import qr_svg
+
+from .base import ReadOnly, ReadOnlyAdmin, TabularInline
+
+#: Deferred in lists: decrypting them for every row costs time and shows nothing.
+SECRETS = ("matching_id", "activation_code", "confirmation_code", "apple_installation_url")
+
+
+class AttentionFilter(admin.SimpleListFilter):
+    title = gettext_lazy("needs attention")
+    parameter_name = "attention"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", _("Yes")), ("no", _("No"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[EsimOrder]) -> QuerySet[EsimOrder]:
+        if self.value() == "yes":
+            return queryset.exclude(attention="")
+        return queryset.filter(attention="") if self.value() == "no" else queryset
+
+
+class EsimInline(ReadOnly, TabularInline):
+    model = Esim
+    fields = ("iccid", "smdp_address", "msisdn", "created_at")
+    readonly_fields = fields
+    extra = 0
+    show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Esim]:
+        return super().get_queryset(request).defer(*SECRETS)
+
+
+class OrderEventInline(ReadOnly, TabularInline):
+    model = OrderEvent
+    fields = ("created_at", "kind", "old_status", "new_status", "source", "detail", "late", "attempt", "signalled_at")
+    readonly_fields = fields
+    extra = 0
+
+
+@admin.register(EsimOrder)
+class EsimOrderAdmin(ReadOnlyAdmin):
+    list_display = ("reference", "status", "package_id", "quantity", "user", "request_id", "created_at", "flagged")
+    list_filter = ("status", AttentionFilter, "created_at")
+    list_select_related = ("user",)
+    search_fields = ("=reference", "=request_id", "=esims__iccid", "to_email__startswith", "user__email__startswith")
+    search_help_text = gettext_lazy("Reference, request_id or ICCID in full; the beginning of an e-mail address")
+    inlines = (EsimInline, OrderEventInline)
+    actions = ("submit", "look_up")
+
+    @admin.display(description=gettext_lazy("needs attention"), boolean=True)
+    def flagged(self, order: EsimOrder) -> bool | None:
+        # None is a grey mark, True a green one; a person looks for the red one.
+        return False if order.attention else None
+
+    @admin.action(description=gettext_lazy("Submit to Airalo now"), permissions=["act"])
+    def submit(self, request: HttpRequest, queryset: QuerySet[EsimOrder]) -> None:
+        pending = list(queryset.filter(status=EsimOrder.Status.PENDING))
+        skipped = queryset.count() - len(pending)
+        for order in pending:
+            current = services.submit_order(order, force=True)
+            level = messages.WARNING if current.error_reason else messages.SUCCESS
+            text = _("%(order)s: %(status)s. %(error)s")
+            values = {"order": order, "status": current.get_status_display(), "error": current.error_reason}
+            self.message_user(request, text % values, level)
+        if skipped:
+            text = ngettext("%d order is not pending.", "%d orders are not pending.", skipped)
+            self.message_user(request, text % skipped, messages.WARNING)
+
+    @admin.action(description=gettext_lazy("Look up at Airalo"), permissions=["act"])
+    def look_up(self, request: HttpRequest, queryset: QuerySet[EsimOrder]) -> None:
+        for order in queryset:
+            try:
+                current = services.sync_order(order, source="operator")
+            except AiraloError as error:
+                self.message_user(request, f"{order}: {error}", messages.ERROR)
+            else:
+                self.message_user(request, f"{order}: {current.get_status_display()}", messages.SUCCESS)
+
+
+@admin.register(Esim)
+class EsimAdmin(ReadOnlyAdmin):
+    list_display = ("iccid", "order", "created_at")
+    list_select_related = ("order",)
+    list_filter = ("created_at",)
+    search_fields = ("=iccid", "=order__reference", "=order__request_id", "order__to_email__startswith")
+    search_help_text = gettext_lazy("ICCID, reference or request_id in full; the beginning of an e-mail address")
+    fields = (
+        "iccid", "order", "smdp_address", "masked_code", "msisdn", "apn", "is_roaming", "airalo_id", "created_at",
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Esim]:
+        return super().get_queryset(request).defer(*SECRETS)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if not request.user.has_perm("django_airalo.view_activation_code"):
+            return self.fields
+        shown = ["activation_code", "confirmation_code", "qr"]
+        return [name for field in self.fields for name in (shown if field == "masked_code" else [field])]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.get_fields(request, obj)
+
+    @admin.display(description=gettext_lazy("activation code"))
+    def masked_code(self, esim: Esim) -> str:
+        return "••••••••"
+
+    @admin.display(description=gettext_lazy("QR code"))
+    def qr(self, esim: Esim) -> SafeString:
+        return qr_svg(esim, scale=4)
+
+
+@admin.register(OrderEvent)
+class OrderEventAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "order_link", "kind", "old_status", "new_status", "source", "detail", "signalled_at")
+    list_filter = ("kind", "new_status", "late", ("signal_due_at", admin.EmptyFieldListFilter))
+    list_select_related = ("order",)
+    search_fields = ("=order__reference", "=order__request_id", "=event_id")
+    search_help_text = gettext_lazy("Reference, request_id or event id in full")
+    ordering = ("-id",)
+
+    @admin.display(description=gettext_lazy("order"), ordering="order")
+    def order_link(self, event: OrderEvent) -> SafeString:
+        return format_html("<code>{}</code>", event.order.reference[:8])

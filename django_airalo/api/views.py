@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Prefetch
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from django_airalo.models import Esim, EsimOrder
+
+from .serializers import EsimDetailSerializer, EsimOrderSerializer, EsimSerializer
+
+if TYPE_CHECKING:
+    OrderViewSet = ReadOnlyModelViewSet[EsimOrder]
+    EsimViewSetBase = ReadOnlyModelViewSet[Esim]
+else:
+    OrderViewSet = EsimViewSetBase = ReadOnlyModelViewSet
+
+_SECRETS = ("matching_id", "activation_code", "confirmation_code", "apple_installation_url")
+
+
+class Pagination(PageNumberPagination):
+    """Own, since a shop's default may be none at all."""
+
+    page_size = 20
+    page_size_query_param = "page_size"
+    max_page_size = 100
+
+
+class EsimOrderViewSet(OrderViewSet):
+    """The signed-in user's orders, newest first. Another user's order is not found."""
+
+    permission_classes = (IsAuthenticated,)
+    pagination_class = Pagination
+    serializer_class = EsimOrderSerializer
+    lookup_field = "reference"
+    lookup_value_regex = "[0-9a-f]{32}"
+
+    def get_queryset(self) -> Any:
+        esims = Prefetch("esims", Esim.objects.defer(*_SECRETS).order_by("id"))
+        return EsimOrder.objects.of_user(self.request.user).prefetch_related(esims)
+
+
+class EsimViewSet(EsimViewSetBase):
+    """The signed-in user's eSIMs, newest first; one eSIM alone comes with its activation code."""
+
+    permission_classes = (IsAuthenticated,)
+    pagination_class = Pagination
+    lookup_field = "public_id"
+    lookup_value_regex = "[0-9a-f-]{36}"
+
+    def get_serializer_class(self) -> Any:
+        return EsimDetailSerializer if self.action == "retrieve" else EsimSerializer
+
+    def get_queryset(self) -> Any:
+        esims = Esim.objects.of_user(self.request.user).select_related("order")
+        return esims if self.action == "retrieve" else esims.defer(*_SECRETS)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        response = super().retrieve(request, *args, **kwargs)
+        response["Cache-Control"] = "no-store"  # the activation code must stay in no cache
+        return response

@@ -1,0 +1,160 @@
+"""The access token, shared by all processes through Django's cache.
+
+Airalo gives out three tokens a minute at most, so one process at a time asks for a new one, ahead of the old one's
+end, and all others go on with what is in the cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.core.cache.backends.base import BaseCache
+from django.views.decorators.debug import sensitive_variables
+
+from django_airalo.exceptions import AiraloAPIError, AiraloTokenError
+
+from .payloads import TokenData
+
+logger = logging.getLogger("django_airalo.client")
+
+#: A token is replaced when this part of its life is over.
+REFRESH_AT = 0.9
+#: A token this young (seconds) is not replaced on a 401: the refusal is about something else.
+FRESH = 5.0
+
+
+class TokenStore:
+    """Gets, shares and replaces the token of one pair of credentials.
+
+    Args:
+        fetch: asks Airalo for a new token; raises ``AiraloAPIError``.
+        cache: the cache that all processes share.
+        identity: what the token belongs to (address and credentials); only its hash is used.
+        lifetime: seconds that a token is used at most, whatever its ``expires_in`` says.
+        per_minute: how many tokens may be asked for within 60 seconds.
+        patience: seconds to wait for another process that is asking for one.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], TokenData],
+        *,
+        cache: BaseCache,
+        identity: str,
+        lifetime: float,
+        per_minute: int,
+        patience: float,
+    ) -> None:
+        key = hashlib.sha256(identity.encode()).hexdigest()
+        self._fetch = fetch
+        self._cache = cache
+        self._key = f"django_airalo:token:{key}"
+        self._lock_key = f"django_airalo:token-lock:{key}"
+        self._recent_key = f"django_airalo:token-requests:{key}"
+        self._lifetime = lifetime
+        self._per_minute = per_minute
+        self._patience = patience
+
+    @sensitive_variables()
+    def get(self) -> str:
+        """A valid token, from the cache or from Airalo. Raises ``AiraloTokenError`` if there is none to be had."""
+        entry = self._cached()
+        if entry is None:
+            return self._replace(None)
+        if time.time() >= entry["refresh_at"]:
+            return self._refresh_ahead(entry["token"])
+        return str(entry["token"])
+
+    @sensitive_variables()
+    def replace(self, refused: str) -> str | None:
+        """A token other than ``refused``, which Airalo answered with a 401.
+
+        Returns ``None`` if the refused token is so young that a new one would be refused as well.
+        """
+        entry = self._cached()
+        if entry and entry["token"] == refused and time.time() - entry["obtained_at"] < FRESH:
+            return None
+        return self._replace(refused)
+
+    def _cached(self) -> dict[str, Any] | None:
+        entry = self._cache.get(self._key)
+        return entry if entry and time.time() < entry["expires_at"] else None
+
+    @sensitive_variables()
+    def _refresh_ahead(self, current: str) -> str:
+        owner = secrets.token_hex(8)
+        if not self._cache.add(self._lock_key, owner, self._patience):
+            return current
+        try:
+            return self._obtain()
+        except AiraloTokenError as error:
+            logger.warning("Could not refresh Airalo's token ahead of time, keeping the old one: %s", error)
+            return current
+        finally:
+            self._unlock(owner)
+
+    @sensitive_variables()
+    def _replace(self, refused: str | None) -> str:
+        owner = secrets.token_hex(8)
+        deadline = time.monotonic() + self._patience
+        while time.monotonic() < deadline:
+            locked = self._cache.add(self._lock_key, owner, self._patience)
+            try:
+                entry = self._cached()
+                if entry and entry["token"] != refused:
+                    return str(entry["token"])
+                if locked:
+                    return self._obtain()
+            finally:
+                if locked:
+                    self._unlock(owner)
+            time.sleep(0.05)
+        raise AiraloTokenError("Another process has been asking Airalo for a token for too long.")
+
+    @sensitive_variables()
+    def _obtain(self) -> str:
+        self._keep_below_limit()
+        try:
+            token = self._fetch()
+        except AiraloAPIError as error:
+            raise AiraloTokenError(
+                f"Airalo gave no token: {error}",
+                status_code=error.status_code,
+                code=error.code,
+                reason=error.reason,
+                field_errors=error.field_errors,
+                retry_after=error.retry_after,
+            ) from error
+        now = time.time()
+        lifetime = min(token.expires_in or self._lifetime, self._lifetime)
+        self._cache.set(
+            self._key,
+            {
+                "token": token.access_token,
+                "obtained_at": now,
+                "refresh_at": now + lifetime * REFRESH_AT,
+                "expires_at": now + lifetime,
+            },
+            lifetime,
+        )
+        return token.access_token
+
+    def _keep_below_limit(self) -> None:
+        """Count this request, or raise if there were too many in the last minute. Called by the lock's owner only."""
+        now = time.time()
+        recent = [moment for moment in self._cache.get(self._recent_key, ()) if 0 <= now - moment < 60]
+        if len(recent) >= self._per_minute:
+            raise AiraloTokenError(
+                f"{self._per_minute} tokens were asked for within a minute; Airalo allows no more.",
+                retry_after=60 - (now - recent[0]),
+            )
+        self._cache.set(self._recent_key, [*recent, now], 60)
+
+    def _unlock(self, owner: str) -> None:
+        if self._cache.get(self._lock_key) == owner:
+            self._cache.delete(self._lock_key)

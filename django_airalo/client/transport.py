@@ -1,0 +1,195 @@
+"""One ``requests`` session to Airalo: timeouts, token, connection reuse, retries of GETs, errors."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util import Retry
+
+from django_airalo.exceptions import (
+    AiraloAPIError,
+    AiraloConfigurationError,
+    AiraloConnectionError,
+    AiraloResponseError,
+    AiraloTimeoutError,
+)
+
+from .errors import error_for
+from .token import TokenStore
+
+logger = logging.getLogger("django_airalo.client")
+
+#: GETs are sent again; whatever changes something is not, since with Airalo a second POST is a second purchase.
+#: urllib3 also repeats, for any method, a connection that could not be made: then nothing was sent.
+#: Retry-After is left to the callers, who can wait longer than a worker should sleep.
+RETRY = Retry(
+    total=3,
+    backoff_factor=0.3,
+    backoff_jitter=0.3,
+    backoff_max=5,
+    allowed_methods=frozenset({"GET", "HEAD"}),
+    status_forcelist=frozenset({500, 502, 503, 504}),
+    respect_retry_after_header=False,
+    raise_on_status=False,
+    redirect=0,
+)
+
+#: TLS failures that can only happen before a request is sent. Others may come after.
+_HANDSHAKE_FAILURES = frozenset(
+    {
+        "CERTIFICATE_VERIFY_FAILED",
+        "WRONG_VERSION_NUMBER",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "UNSUPPORTED_PROTOCOL",
+    }
+)
+
+
+class _Bearer(AuthBase):
+    """Sets the token; as ``auth=``, since requests would let a .netrc file overrule a plain header."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def build_session(pool_size: int = 10) -> requests.Session:
+    """A session with pooled connections that keeps no cookies and sends no POST twice."""
+    session = requests.Session()
+    adapter = HTTPAdapter(max_retries=RETRY, pool_connections=2, pool_maxsize=pool_size)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+class Transport:
+    """Sends one request and returns the parsed JSON of a success.
+
+    Raises ``AiraloAPIError`` for everything else; its ``may_have_acted`` says whether the request may have been
+    carried out.
+    """
+
+    def __init__(
+        self, base_url: str, *, session: requests.Session, timeout: tuple[float, float], user_agent: str
+    ) -> None:
+        self.base_url = base_url
+        self._session = session
+        self._timeout = timeout
+        self._headers = {"Accept": "application/json", "User-Agent": user_agent}
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        tokens: TokenStore | None = None,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Send a request; with ``tokens``, authenticated, and once more with a new token after a 401."""
+
+        def attempt(token: str | None) -> Any:
+            return self._send_once(
+                method,
+                path,
+                token,
+                params=params,
+                json=json,
+                data=form,
+                headers={**self._headers, **(headers or {})},
+            )
+
+        if tokens is None:
+            return attempt(None)
+        token = tokens.get()
+        try:
+            return attempt(token)
+        except AiraloAPIError as error:
+            replacement = tokens.replace(token) if error.status_code == 401 else None
+            if replacement is None:
+                raise
+        return attempt(replacement)
+
+    def _send_once(self, method: str, path: str, token: str | None, **arguments: Any) -> Any:
+        changes = method not in ("GET", "HEAD")
+        started = time.monotonic()
+        try:
+            response = self._session.request(
+                method,
+                self.base_url + path,
+                auth=_Bearer(token) if token else None,
+                timeout=self._timeout,
+                allow_redirects=False,
+                **arguments,
+            )
+        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
+            raise AiraloConfigurationError(f"AIRALO_BASE_URL is not an address: {self.base_url!r}") from error
+        except requests.RequestException as error:
+            sent = not _nothing_was_sent(error)
+            logger.warning("%s %s: %s, %s", method, path, type(error).__name__, "sent" if sent else "not sent")
+            kind = AiraloTimeoutError if isinstance(error, requests.Timeout) else AiraloConnectionError
+            outcome = "sent, no answer" if sent else "nothing was sent"
+            raise kind(
+                f"{method} {path}: {type(error).__name__}, {outcome}.", may_have_acted=changes and sent
+            ) from error
+        logger.info("%s %s -> %d in %d ms", method, path, response.status_code, (time.monotonic() - started) * 1000)
+        return _interpret(response, method, path, changes=changes)
+
+
+def _interpret(response: requests.Response, method: str, path: str, *, changes: bool) -> Any:
+    if response.status_code == 204:
+        return None
+    try:
+        document = response.json()
+    except (requests.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        document = None
+    if not response.ok or response.is_redirect:
+        raise error_for(response.status_code, response.headers, document, changes=changes)
+    if not isinstance(document, dict | list):
+        raise AiraloResponseError(
+            f"{method} {path}: HTTP {response.status_code} with a body that is not JSON.",
+            status_code=response.status_code,
+            may_have_acted=changes,
+        )
+    return document
+
+
+def _nothing_was_sent(error: BaseException) -> bool:
+    """Whether the failure happened while connecting. When in doubt, it did not."""
+    for cause in _causes(error):
+        if isinstance(cause, NewConnectionError | ConnectTimeoutError):
+            return True
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        if isinstance(cause, ssl.SSLError) and cause.reason in _HANDSHAKE_FAILURES:
+            return True
+    return False
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it wraps: requests keeps urllib3's error in ``args``, urllib3 keeps its own in ``reason``."""
+    seen: set[int] = set()
+    queue: list[Any] = [error]
+    while queue:
+        current = queue.pop()
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        queue += [*current.args, getattr(current, "reason", None), current.__cause__, current.__context__]

@@ -1,0 +1,132 @@
+"""Every ``AIRALO_*`` setting, read lazily, with its default: the only reader of them.
+
+``from django_airalo.conf import conf`` and use ``conf.CLIENT_ID``. Nothing is cached, so
+``override_settings(AIRALO_CLIENT_ID=...)`` works everywhere. Durations are in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+
+
+def _setting(name: str, default: Any) -> Any:
+    return getattr(settings, f"AIRALO_{name}", default)
+
+
+class Settings:
+    """One typed property per setting. What each means is in docs/reference/settings.md."""
+
+    @property
+    def CLIENT_ID(self) -> str:
+        return str(_setting("CLIENT_ID", "")).strip()
+
+    @property
+    def CLIENT_SECRET(self) -> str:
+        # Credentials pasted with a line break cost integrators days of 401s, so blanks never count.
+        return str(_setting("CLIENT_SECRET", "")).strip()
+
+    @property
+    def BASE_URL(self) -> str:
+        return str(_setting("BASE_URL", "https://partners-api.airalo.com")).rstrip("/")
+
+    @property
+    def SANDBOX(self) -> bool:
+        return bool(_setting("SANDBOX", False))
+
+    @property
+    def CONNECT_TIMEOUT(self) -> float:
+        return float(_setting("CONNECT_TIMEOUT", 5))
+
+    @property
+    def READ_TIMEOUT(self) -> float:
+        return float(_setting("READ_TIMEOUT", 30))
+
+    @property
+    def CACHE_ALIAS(self) -> str:
+        return str(_setting("CACHE_ALIAS", "default"))
+
+    @property
+    def TOKEN_LIFETIME(self) -> float:
+        return float(_setting("TOKEN_LIFETIME", 24 * 3600))
+
+    @property
+    def TOKEN_REQUESTS_PER_MINUTE(self) -> int:
+        return int(_setting("TOKEN_REQUESTS_PER_MINUTE", 3))
+
+    @property
+    def WEBHOOK_URL(self) -> str:
+        return str(_setting("WEBHOOK_URL", ""))
+
+    @property
+    def WEBHOOK_URL_TOKEN(self) -> str:
+        return str(_setting("WEBHOOK_URL_TOKEN", ""))
+
+    @property
+    def WEBHOOK_SECRETS(self) -> Sequence[str]:
+        secrets = tuple(secret for secret in _setting("WEBHOOK_SECRETS", ()) if secret)
+        if secrets:
+            return secrets
+        return (self.CLIENT_SECRET,) if self.CLIENT_SECRET else ()
+
+    @property
+    def WEBHOOK_MAX_BYTES(self) -> int:
+        return int(_setting("WEBHOOK_MAX_BYTES", 1024 * 1024))
+
+    @property
+    def TASK_BACKEND(self) -> str | None:
+        alias = _setting("TASK_BACKEND", "default")
+        return str(alias) if alias else None
+
+    @property
+    def TASK_QUEUE_NAME(self) -> str:
+        return str(_setting("TASK_QUEUE_NAME", "default"))
+
+    @property
+    def ENCRYPTION_KEYS(self) -> Sequence[str]:
+        return tuple(_setting("ENCRYPTION_KEYS", ()))
+
+    @property
+    def DESCRIPTION_MAX_LENGTH(self) -> int:
+        return int(_setting("DESCRIPTION_MAX_LENGTH", 255))
+
+    @property
+    def SUBMIT_LEASE(self) -> float:
+        return float(_setting("SUBMIT_LEASE", 180))
+
+    @property
+    def RETRY_DELAYS(self) -> Sequence[float]:
+        return tuple(_setting("RETRY_DELAYS", (5, 15, 60, 300, 900)))
+
+    @property
+    def LOOKUP_DELAYS(self) -> Sequence[float]:
+        default = (5, 5, 10, 20, 30, 60) if self.SANDBOX else (60, 120, 300, 600, 1800, 3600, 6 * 3600)
+        return tuple(_setting("LOOKUP_DELAYS", default))
+
+    @property
+    def OVERDUE_AFTER(self) -> float:
+        return float(_setting("OVERDUE_AFTER", 75 * 60))
+
+    @property
+    def UNCONFIRMED_POLICY(self) -> str:
+        return str(_setting("UNCONFIRMED_POLICY", "hold"))
+
+    @property
+    def UNCONFIRMED_GRACE(self) -> float:
+        return float(_setting("UNCONFIRMED_GRACE", 75 * 60))
+
+    @property
+    def SIGNAL_LEASE(self) -> float:
+        return float(_setting("SIGNAL_LEASE", 300))
+
+    @property
+    def delivery_url(self) -> str:
+        """The webhook address sent to Airalo: ``WEBHOOK_URL`` with the secret path part, if there is one."""
+        if self.WEBHOOK_URL and self.WEBHOOK_URL_TOKEN:
+            return f"{self.WEBHOOK_URL.rstrip('/')}/{self.WEBHOOK_URL_TOKEN}/"
+        return self.WEBHOOK_URL
+
+
+conf = Settings()

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import close_old_connections
+from django.utils.translation import gettext as _
+
+from django_airalo import services
+
+
+class Command(BaseCommand):
+    help = (
+        "Submit, look up, interpret and signal whatever is due. Run it every minute, or with --loop as a service: "
+        "it is what makes the delivery promise hold."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--loop", type=float, metavar="SECONDS", help="sweep again and again, this long apart")
+        parser.add_argument("--limit", type=int, default=200, help="rows of each kind in one sweep (default 200)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        pause, limit = options["loop"], options["limit"]
+        if limit < 1:
+            raise CommandError(_("--limit %(value)s: give a number of 1 or more.") % {"value": limit})
+        if pause is not None and pause <= 0:
+            raise CommandError(_("--loop %(value)s: give a number of seconds above 0.") % {"value": pause})
+        if pause is None:
+            self._sweep(limit, quiet=False)
+            return
+        try:
+            while True:
+                close_old_connections()
+                self._sweep(limit, quiet=True)
+                time.sleep(pause)
+        except KeyboardInterrupt:
+            self.stdout.write(_("Stopped."))
+
+    def _sweep(self, limit: int, *, quiet: bool) -> None:
+        report = services.sweep(limit)
+        if report or not quiet:
+            self.stdout.write(" ".join(f"{name}={count}" for name, count in vars(report).items()))

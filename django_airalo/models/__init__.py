@@ -1,0 +1,7 @@
+from .catalogue import Package
+from .esims import Esim
+from .fields import EncryptedTextField
+from .orders import EsimOrder, OrderEvent
+from .webhooks import WebhookEvent
+
+__all__ = ["EncryptedTextField", "Esim", "EsimOrder", "OrderEvent", "Package", "WebhookEvent"]

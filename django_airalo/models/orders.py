@@ -1,0 +1,227 @@
+"""An order for eSIMs and the log of what happened to it."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from datetime import datetime
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+#: Airalo's documented limit for one order.
+MAX_QUANTITY = 50
+REFERENCE_LENGTH = 32
+
+
+def new_reference() -> str:
+    """A random token nobody can guess.
+
+    All are of one length, so none is a prefix of another, and of hex digits, so none means anything else in a
+    ``LIKE`` search (which may ignore case and takes ``_`` and ``%`` for wildcards).
+    """
+    return secrets.token_hex(REFERENCE_LENGTH // 2)
+
+
+class EsimOrderQuerySet(models.QuerySet["EsimOrder"]):
+    def of_user(self, user: object) -> EsimOrderQuerySet:
+        """The orders that belong to ``user``."""
+        return self.filter(user=user)
+
+    def due(self, now: datetime) -> EsimOrderQuerySet:
+        """The orders that the sweep must look at, the longest waiting first."""
+        return self.filter(due_at__lte=now).order_by("due_at")
+
+    def waiting(self) -> EsimOrderQuerySet:
+        """The orders whose eSIM is still to come."""
+        return self.exclude(status__in=EsimOrder.FINAL)
+
+    def unconfirmed(self) -> EsimOrderQuerySet:
+        """The orders of which nobody knows whether Airalo accepted them."""
+        return self.filter(status=EsimOrder.Status.UNCONFIRMED)
+
+    def needing_attention(self) -> EsimOrderQuerySet:
+        """The orders that a person should look at."""
+        return self.exclude(attention="")
+
+
+class EsimOrder(models.Model):
+    """One order for eSIMs of one package. Written by :mod:`django_airalo.services` only.
+
+    The row is the fact and the queue: ``due_at`` says when the sweep must look at it next. In SUBMITTING it is the
+    end of the lease of the worker that holds the order, whose number is ``attempt``.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending", pgettext_lazy("eSIM order", "Pending")
+        SUBMITTING = "submitting", pgettext_lazy("eSIM order", "Submitting")
+        ACCEPTED = "accepted", pgettext_lazy("eSIM order", "Accepted")
+        COMPLETED = "completed", pgettext_lazy("eSIM order", "Completed")
+        FAILED = "failed", pgettext_lazy("eSIM order", "Failed")
+        UNCONFIRMED = "unconfirmed", pgettext_lazy("eSIM order", "Unconfirmed")
+        SCHEDULED = "scheduled", pgettext_lazy("eSIM order", "Scheduled")
+        CANCELLED = "cancelled", pgettext_lazy("eSIM order", "Cancelled")
+
+    #: Statuses in which nothing is due any more.
+    FINAL = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+
+    reference = models.CharField(
+        _("reference"),
+        max_length=REFERENCE_LENGTH,
+        unique=True,
+        default=new_reference,
+        editable=False,
+        help_text=_("Sent to Airalo at the front of the description, to find the order again."),
+    )
+    idempotency_key = models.CharField(
+        _("idempotency key"),
+        max_length=255,
+        unique=True,
+        null=True,
+        blank=True,
+        help_text=_("The shop's own key: one key, one order."),
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="airalo_orders",
+    )
+    package_id = models.CharField(_("package"), max_length=255)
+    quantity = models.PositiveSmallIntegerField(
+        _("quantity"), default=1, validators=[MinValueValidator(1), MaxValueValidator(MAX_QUANTITY)]
+    )
+    description = models.TextField(_("description"), blank=True, help_text=_("The shop's own words, sent to Airalo."))
+    brand_settings_name = models.CharField(_("brand"), max_length=255, blank=True)
+    to_email = models.EmailField(_("e-mail"), blank=True, help_text=_("Airalo itself sends the eSIM there."))
+    sharing_option = models.JSONField(_("sharing options"), default=list, blank=True)
+    copy_address = models.JSONField(_("copies to"), default=list, blank=True)
+    webhook_url = models.URLField(_("webhook URL"), max_length=500, blank=True, help_text=_("Overrides the setting."))
+
+    status = models.CharField(_("status"), max_length=11, choices=Status, default=Status.PENDING)
+    attempt = models.PositiveIntegerField(
+        _("attempt"), default=0, help_text=_("Number of the last try to submit; only its owner may write the outcome.")
+    )
+    lookups = models.PositiveIntegerField(_("look-ups"), default=0)
+    look_up_first = models.BooleanField(
+        _("look up first"),
+        default=False,
+        help_text=_("The last try may have reached Airalo, so the next one looks the order up before it buys."),
+    )
+    due_at = models.DateTimeField(_("due at"), null=True, blank=True, db_index=True)
+    attention = models.TextField(_("needs attention"), blank=True, help_text=_("Why a person should look at it."))
+
+    request_id = models.CharField(_("request_id"), max_length=255, unique=True, null=True, blank=True)
+    airalo_order_id = models.BigIntegerField(_("Airalo order id"), null=True, blank=True, db_index=True)
+    airalo_order_code = models.CharField(_("Airalo order code"), max_length=64, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    price = models.DecimalField(_("retail price"), max_digits=12, decimal_places=2, null=True, blank=True)
+    net_price = models.DecimalField(_("net price"), max_digits=12, decimal_places=2, null=True, blank=True)
+    error_code = models.IntegerField(_("error code"), null=True, blank=True)
+    error_reason = models.TextField(_("error"), blank=True)
+
+    created_at = models.DateTimeField(_("placed at"), default=timezone.now, editable=False)
+    submitted_at = models.DateTimeField(_("submitted at"), null=True, blank=True)
+    accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
+    unconfirmed_at = models.DateTimeField(_("unconfirmed since"), null=True, blank=True)
+    completed_at = models.DateTimeField(_("completed at"), null=True, blank=True)
+    failed_at = models.DateTimeField(_("failed at"), null=True, blank=True)
+    cancelled_at = models.DateTimeField(_("cancelled at"), null=True, blank=True)
+
+    objects = EsimOrderQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("eSIM order")
+        verbose_name_plural = _("eSIM orders")
+        ordering = ("-id",)
+        indexes = [
+            models.Index(fields=["status", "created_at"], name="airalo_order_status"),
+            models.Index(fields=["package_id"], name="airalo_order_package"),
+            models.Index(fields=["to_email"], name="airalo_order_to_email"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(quantity__gte=1, quantity__lte=MAX_QUANTITY), name="airalo_order_quantity"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    status__in=[
+                        "pending",
+                        "submitting",
+                        "accepted",
+                        "completed",
+                        "failed",
+                        "unconfirmed",
+                        "scheduled",
+                        "cancelled",
+                    ]
+                ),
+                name="airalo_order_status_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reference} ({self.quantity} × {self.package_id})"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more is expected to happen."""
+        return self.status in self.FINAL
+
+    @property
+    def airalo_description(self) -> str:
+        """What Airalo gets as ``description``: the reference, then the shop's own words."""
+        return f"{self.reference} {self.description}".rstrip()
+
+
+class OrderEventQuerySet(models.QuerySet["OrderEvent"]):
+    def unsignalled(self, now: datetime) -> OrderEventQuerySet:
+        """The events whose signal has yet to be sent (again), in their order."""
+        return self.filter(signal_due_at__lte=now).order_by("id")
+
+
+class OrderEvent(models.Model):
+    """One thing that happened to an order. A change of status is signalled from here."""
+
+    class Kind(models.TextChoices):
+        PLACED = "placed", pgettext_lazy("order event", "Placed")
+        STATUS_CHANGED = "status_changed", pgettext_lazy("order event", "Status changed")
+        LOOKED_UP = "looked_up", pgettext_lazy("order event", "Looked up")
+        NOTED = "noted", pgettext_lazy("order event", "Noted")
+        ATTENTION = "attention", pgettext_lazy("order event", "Needs attention")
+
+    event_id = models.UUIDField(_("event id"), default=uuid.uuid4, unique=True, editable=False)
+    order = models.ForeignKey(EsimOrder, verbose_name=_("order"), on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(_("kind"), max_length=14, choices=Kind)
+    old_status = models.CharField(_("from"), max_length=11, choices=EsimOrder.Status, blank=True)
+    new_status = models.CharField(_("to"), max_length=11, choices=EsimOrder.Status, blank=True)
+    source = models.CharField(_("source"), max_length=20, blank=True, help_text=_("Who brought the news."))
+    late = models.BooleanField(_("late"), default=False, help_text=_("It came after the order had been given up."))
+    detail = models.TextField(_("detail"), blank=True)
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    created_at = models.DateTimeField(_("at"), default=timezone.now, editable=False)
+
+    signal_due_at = models.DateTimeField(
+        _("signal due at"), null=True, blank=True, db_index=True, help_text=_("Empty when there is nothing to signal.")
+    )
+    signalled_at = models.DateTimeField(_("signalled at"), null=True, blank=True)
+    signal_tries = models.PositiveIntegerField(_("signal tries"), default=0)
+    signal_error = models.TextField(_("signal error"), blank=True)
+
+    objects = OrderEventQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("order event")
+        verbose_name_plural = _("order events")
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        if self.kind == self.Kind.STATUS_CHANGED:
+            return f"{self.get_old_status_display()} → {self.get_new_status_display()}"
+        return self.get_kind_display()

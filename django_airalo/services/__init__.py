@@ -1,0 +1,18 @@
+"""The verbs: the only code that changes an order, an eSIM or a webhook event."""
+
+from .catalogue import sync_packages
+from .fulfilment import sync_order
+from .inbox import process_webhook_event, receive_webhook
+from .ordering import cancel_order, place_order, submit_order
+from .recovery import sweep
+
+__all__ = [
+    "cancel_order",
+    "place_order",
+    "process_webhook_event",
+    "receive_webhook",
+    "submit_order",
+    "sweep",
+    "sync_order",
+    "sync_packages",
+]

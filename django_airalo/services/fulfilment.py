@@ -1,0 +1,238 @@
+"""What a webhook or a look-up does to an order."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from django_airalo.client import get_client
+from django_airalo.client.payloads import OrderData, SimData
+from django_airalo.conf import conf
+from django_airalo.models import Esim, EsimOrder, OrderEvent, WebhookEvent
+from django_airalo.models.esims import validate_iccid
+from django_airalo.models.orders import REFERENCE_LENGTH
+
+from . import database
+from .signalling import signal_after_commit
+from .transitions import TRANSITIONS, call_for_attention, change_status, lock, note
+
+logger = logging.getLogger("django_airalo.orders")
+
+Status = EsimOrder.Status
+
+
+def reference_in(description: str) -> str:
+    """The reference at the front of a description that Airalo gave back; ``""`` if there is none."""
+    reference, _, _ = description.partition(" ")
+    is_reference = len(reference) == REFERENCE_LENGTH and set(reference) <= set("0123456789abcdef")
+    return reference if is_reference else ""
+
+
+# Look-ups
+
+
+def sync_order(order: EsimOrder | int, *, source: str = "look-up") -> EsimOrder:
+    """Ask Airalo what became of an order, found by its reference, and record it.
+
+    Completes, fails or confirms the order; leaves it as it is if Airalo lists nothing yet. An order that is not
+    on the list after the grace period is dealt with as ``AIRALO_UNCONFIRMED_POLICY`` says.
+
+    Args:
+        order: an order or its primary key.
+
+    Returns:
+        The order as it is afterwards.
+
+    Raises:
+        AiraloAPIError: the look-up did not succeed. Nothing was changed.
+        AiraloConfigurationError: credentials are missing.
+    """
+    order = EsimOrder.objects.get(pk=order.pk if isinstance(order, EsimOrder) else order)
+    found = _look_up(order)
+    with database.atomic():
+        current = lock(order.pk)
+        if found:
+            _record_found(current, found, source=source)
+        else:
+            _record_not_found(current, source=source)
+        signal_after_commit(current)
+    return EsimOrder.objects.get(pk=order.pk)
+
+
+def settle_by_look_up(order: EsimOrder, *, source: str) -> bool:
+    """Look up an order that this process has claimed, before it is sent again.
+
+    Returns ``True`` if Airalo has it, so that it must not be sent. Raises ``AiraloAPIError`` if nobody can tell.
+    """
+    found = _look_up(order)
+    if not found:
+        return False
+    with database.atomic(durable=True):
+        _record_found(lock(order.pk), found, source=source)
+    return True
+
+
+def _look_up(order: EsimOrder) -> list[OrderData]:
+    """The orders at Airalo that carry this order's reference. Airalo searches with LIKE, so compare exactly."""
+    page = get_client().list_orders(description=order.reference, limit=10)
+    return [found for found in page.items if reference_in(found.description) == order.reference]
+
+
+def _record_found(order: EsimOrder, found: list[OrderData], *, source: str) -> None:
+    now = database.now()
+    ids = sorted({str(item.id) for item in found})
+    if len(ids) > 1:
+        reason = f"Airalo lists more than one order with this reference: {', '.join(ids)}."
+        call_for_attention(order, reason, now=now, source=source)
+        if Status.UNCONFIRMED in TRANSITIONS[order.status]:
+            change_status(order, Status.UNCONFIRMED, now=now, source=source, detail=reason)
+        return
+    data = found[0]
+    if data.sims:
+        record_delivery(order, data, now=now, source=source)
+    elif data.status == "failed":
+        record_failure(order, reason="Airalo lists the order as failed.", code=None, now=now, source=source)
+    else:
+        _record_listed(order, data, now=now, source=source)
+
+
+def _record_listed(order: EsimOrder, data: OrderData, *, now: datetime, source: str) -> None:
+    """Airalo has the order, without eSIMs yet."""
+    fields = {"due_at": next_look_up(order, now), "look_up_first": False, **_airalo_fields(order, data)}
+    if Status.ACCEPTED in TRANSITIONS[order.status]:
+        change_status(order, Status.ACCEPTED, now=now, source=source, **fields)
+    else:
+        note(order, "Airalo lists the order, without eSIMs.", now=now, source=source, kind=OrderEvent.Kind.LOOKED_UP)
+
+
+def _record_not_found(order: EsimOrder, *, source: str) -> None:
+    now = database.now()
+    note(order, "Airalo does not list the order.", now=now, source=source, kind=OrderEvent.Kind.LOOKED_UP)
+    if order.status == Status.ACCEPTED:
+        waited = now - (order.accepted_at or now)
+        if waited > timedelta(seconds=conf.OVERDUE_AFTER):
+            call_for_attention(order, "Overdue: accepted, but neither delivered nor refused.", now=now, source=source)
+    elif order.status == Status.UNCONFIRMED:
+        waited = now - (order.unconfirmed_at or now)
+        if waited > timedelta(seconds=conf.UNCONFIRMED_GRACE):
+            _apply_unconfirmed_policy(order, now=now)
+
+
+def _apply_unconfirmed_policy(order: EsimOrder, *, now: datetime) -> None:
+    if conf.UNCONFIRMED_POLICY == "resubmit" and not order.request_id:
+        detail = "Not listed after the grace period: to be submitted again."
+        change_status(order, Status.PENDING, now=now, source="sweep", detail=detail, due_at=now, look_up_first=True)
+    else:
+        reason = "Unconfirmed: not listed after the grace period. Decide whether it was ever placed."
+        call_for_attention(order, reason, now=now, source="sweep")
+
+
+def next_look_up(order: EsimOrder, now: datetime) -> datetime:
+    """When to look the order up next: soon at first, then ever less often."""
+    delays = conf.LOOKUP_DELAYS
+    return now + timedelta(seconds=delays[min(order.lookups, len(delays) - 1)])
+
+
+# What Airalo says of an order; each is called inside database.atomic(), with the order locked
+
+
+def record_delivery(order: EsimOrder, data: OrderData, *, now: datetime, source: str) -> None:
+    """Airalo delivered eSIMs: keep them and complete the order, whatever its status was."""
+    flaws = _flaws(order, data, [flaw for sim in data.sims if (flaw := _keep_sim(order, sim))])
+    if order.status != Status.COMPLETED and order.esims.exists():
+        change_status(
+            order, Status.COMPLETED, now=now, source=source, look_up_first=False, error_code=None, error_reason="",
+            **_airalo_fields(order, data),
+        )  # fmt: skip
+    for flaw in flaws:
+        call_for_attention(order, flaw, now=now, source=source)
+
+
+def record_failure(order: EsimOrder, *, reason: str, code: int | None, now: datetime, source: str) -> None:
+    """Airalo says that it could not fulfil the order. An eSIM that exists outweighs that."""
+    if Status.FAILED in TRANSITIONS[order.status]:
+        change_status(order, Status.FAILED, now=now, source=source, detail=reason, error_code=code, error_reason=reason)
+    else:
+        note(order, f"Airalo reports a failure: {reason}", now=now, source=source, late=True)
+
+
+def record_late_acceptance(order_pk: int, request_id: str, *, attempt: int, now: datetime) -> None:
+    """A 202 came, but the order was no longer its worker's to change: it was accepted all the same."""
+    order = lock(order_pk)
+    if order.request_id and order.request_id != request_id:
+        reason = f"Airalo accepted the order twice: as {order.request_id} and as {request_id}."
+        call_for_attention(order, reason, now=now, source="submit")
+        return
+    if order.attempt != attempt:
+        reason = f"Attempt {attempt} was accepted after it had been given up; attempt {order.attempt} may buy again."
+        call_for_attention(order, reason, now=now, source="submit")
+    if order.status in (Status.PENDING, Status.UNCONFIRMED):
+        due_at = now + timedelta(seconds=conf.LOOKUP_DELAYS[0])
+        change_status(order, Status.ACCEPTED, now=now, source="submit", request_id=request_id, due_at=due_at)
+    else:
+        EsimOrder.objects.filter(pk=order_pk).update(request_id=request_id)
+        note(order, f"Attempt {attempt} was accepted as {request_id}.", now=now, source="submit", late=True)
+
+
+def process_waiting_webhooks(request_id: str) -> None:
+    """Interpret the webhooks that overtook their own 202."""
+    from .inbox import process_webhook_event  # the inbox fulfils orders, and orders wake the inbox
+
+    waiting = WebhookEvent.objects.filter(request_id=request_id, status=WebhookEvent.Status.WAITING)
+    for event in waiting:
+        process_webhook_event(event)
+
+
+def _keep_sim(order: EsimOrder, sim: SimData) -> str:
+    """Keep one eSIM; returns what is wrong with it, or ``""``."""
+    if not sim.iccid:
+        return "Airalo delivered an eSIM without ICCID."
+    known = Esim.objects.filter(iccid=sim.iccid).first()
+    if known:
+        return "" if known.order_id == order.pk else f"Airalo delivered {sim.iccid}, which belongs to another order."
+    try:
+        validate_iccid(sim.iccid)
+    except ValidationError:
+        return "Airalo delivered an eSIM with an ICCID that is none."
+    Esim.objects.create(
+        order=order,
+        iccid=sim.iccid,
+        airalo_id=sim.id,
+        smdp_address=sim.smdp_address[:255],
+        matching_id=sim.matching_id,
+        activation_code=sim.activation_code,
+        confirmation_code=sim.confirmation_code,
+        apple_installation_url=sim.apple_installation_url,
+        msisdn=sim.msisdn[:32],
+        apn=sim.apn,
+        is_roaming=sim.is_roaming,
+    )
+    return ""
+
+
+def _flaws(order: EsimOrder, data: OrderData, flaws: list[str]) -> list[str]:
+    count = order.esims.count()
+    if count != order.quantity:
+        flaws.append(f"Airalo delivered {count} eSIMs, {order.quantity} were ordered.")
+    if order.airalo_order_id and data.id and data.id != order.airalo_order_id:
+        flaws.append(f"Airalo fulfilled the order twice: as {order.airalo_order_id} and as {data.id}.")
+    if data.request_id and order.request_id and data.request_id != order.request_id:
+        flaws.append(f"Airalo accepted the order twice: as {order.request_id} and as {data.request_id}.")
+    return flaws
+
+
+def _airalo_fields(order: EsimOrder, data: OrderData) -> dict[str, Any]:
+    """The columns that mirror Airalo's order; what is known already stays."""
+    fields: dict[str, Any] = {
+        "airalo_order_id": order.airalo_order_id or data.id,
+        "airalo_order_code": order.airalo_order_code or data.code[:64],
+        "currency": data.currency[:3] or order.currency,
+        "request_id": order.request_id or data.request_id or None,
+    }
+    for name, amount in (("price", data.price), ("net_price", data.net_price)):
+        if amount is not None and abs(amount) < 10**9:
+            fields[name] = round(amount, 2)
+    return fields

@@ -1,0 +1,227 @@
+"""Webhooks: keep what is signed, then interpret it, as often as it takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError
+from django.db.models import F
+
+from django_airalo.client import signature
+from django_airalo.client.payloads import OrderData, as_int, as_text
+from django_airalo.conf import conf
+from django_airalo.exceptions import AiraloError, WebhookVerificationError
+from django_airalo.models import EsimOrder, WebhookEvent
+
+from . import database, fulfilment, notifications, nudges
+from .signalling import signal_after_commit
+from .transitions import lock
+
+logger = logging.getLogger("django_airalo.webhooks")
+
+Kind, Status = WebhookEvent.Kind, WebhookEvent.Status
+
+#: Airalo repeats a webhook for five hours. The same bytes after that are new news: a notice has no id of its own.
+REPEATED_FOR = timedelta(hours=6)
+#: Seconds until a webhook that has no order yet, or whose processing raised, is tried again: ever less often.
+TRY_AGAIN_AFTER = (30, 60, 300, 900, 3600, 6 * 3600)
+
+
+@dataclass(frozen=True)
+class _News:
+    """What a webhook says of an order: its eSIMs in ``data``, or the ``reason`` why there are none."""
+
+    data: OrderData
+    reason: str
+    code: int | None
+
+
+def receive_webhook(body: bytes, signature_header: str) -> WebhookEvent:
+    """Keep a webhook, if it carries a valid signature, and have it interpreted after the commit.
+
+    The same body again is the same event: it is interpreted again only if that has not succeeded yet, or (for
+    notices, which have no id) if it comes when Airalo can no longer be repeating the first.
+
+    Args:
+        body: the request's body, byte for byte.
+        signature_header: the ``airalo-signature`` header.
+
+    Raises:
+        WebhookVerificationError: the signature is missing or wrong. Nothing was kept.
+    """
+    reading = signature.verify(body, signature_header, conf.WEBHOOK_SECRETS)
+    if reading is None:
+        raise WebhookVerificationError("The airalo-signature header is missing or does not fit the body.")
+    digest = hashlib.sha256(body).hexdigest()
+    with database.atomic():
+        now = database.now()
+        event = _repeated(digest, now)
+        if event is None:
+            try:
+                with database.atomic():
+                    event = WebhookEvent.objects.create(
+                        digest=digest,
+                        body=body.decode("utf-8", "surrogateescape"),
+                        size=len(body),
+                        signature_reading=reading,
+                        received_at=now,
+                        last_received_at=now,
+                        due_at=now,
+                    )
+            except IntegrityError:
+                event = _repeated(digest, now)
+                if event is None:
+                    raise
+        if event.due_at is not None:
+            nudges.after_commit("process_webhook_event", event.pk, process_webhook_event)
+    return event
+
+
+def _repeated(digest: str, now: datetime) -> WebhookEvent | None:
+    """The event with these bytes, counted once more; made due again if it is new news or was not understood."""
+    event = WebhookEvent.objects.filter(digest=digest).first()
+    if event is None:
+        return None
+    changes: dict[str, Any] = {"deliveries": F("deliveries") + 1, "last_received_at": now}
+    is_notice = event.kind in (Kind.LOW_DATA, Kind.CREDIT_LIMIT)
+    if is_notice and event.processed_at and now - event.last_received_at > REPEATED_FOR:
+        changes |= {"event_id": uuid.uuid4(), "status": Status.RECEIVED, "processed_at": None, "due_at": now}
+    elif event.status in (Status.RECEIVED, Status.WAITING):
+        changes["due_at"] = now
+    WebhookEvent.objects.filter(pk=event.pk).update(**changes)
+    event.refresh_from_db()
+    return event
+
+
+def process_webhook_event(event: WebhookEvent | int) -> WebhookEvent:
+    """Interpret a kept webhook: complete or fail its order, or signal its notice. Can be repeated without harm.
+
+    What is no JSON, or no kind of webhook that we know, is set aside. What has no order yet waits: it is tried
+    again when an order is accepted with its ``request_id``, and by the sweep.
+
+    Args:
+        event: an event or its primary key.
+
+    Returns:
+        The event as it is afterwards.
+    """
+    event_pk = event.pk if isinstance(event, WebhookEvent) else event
+    try:
+        with database.atomic():
+            current = _lock(event_pk)
+            if current.processed_at is None:
+                _interpret(current)
+                current.save()
+    except AiraloError as error:
+        now = database.now()
+        WebhookEvent.objects.filter(pk=event_pk).update(
+            error=str(error), tries=F("tries") + 1, due_at=now + timedelta(seconds=TRY_AGAIN_AFTER[-1])
+        )
+        logger.exception("Webhook %s could not be interpreted", event_pk)
+    current = WebhookEvent.objects.get(pk=event_pk)
+    if current.kind in (Kind.LOW_DATA, Kind.CREDIT_LIMIT) and current.processed_at is None:
+        notifications.send_notice(current)
+    return current
+
+
+def _lock(event_pk: int) -> WebhookEvent:
+    """The event, held until the transaction ends."""
+    WebhookEvent.objects.filter(pk=event_pk).update(tries=F("tries") + 1)
+    return WebhookEvent.objects.get(pk=event_pk)
+
+
+def _interpret(event: WebhookEvent) -> None:
+    now = database.now()
+    event.error = ""
+    try:
+        document = json.loads(event.body_bytes, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        _set_aside(event, f"The body is not JSON: {type(error).__name__}.")
+        return
+    event.kind = _kind(document)
+    if event.kind == Kind.UNKNOWN:
+        _set_aside(event, "This is no kind of webhook that Airalo documents.")
+    elif event.kind == Kind.ASYNC_ORDER:
+        _interpret_order(event, _read_order(document), now)
+    else:
+        event.due_at = now + timedelta(seconds=conf.SIGNAL_LEASE)
+
+
+def _kind(document: Any) -> str:
+    """Tell the kinds apart by their keys: Airalo's webhooks carry no name of the event."""
+    if not isinstance(document, Mapping):
+        return Kind.UNKNOWN
+    data = document.get("data")
+    inner = data if isinstance(data, Mapping) else document
+    if inner.get("sims") or "request_id" in document or "request_id" in inner:
+        return Kind.ASYNC_ORDER
+    if "level" in document and "iccid" in document:
+        return Kind.LOW_DATA
+    if "remaining" in document and "message" in document:
+        return Kind.CREDIT_LIMIT
+    if "reason" in document or "reason" in inner or fulfilment.reference_in(as_text(inner.get("description"))):
+        return Kind.ASYNC_ORDER
+    return Kind.UNKNOWN
+
+
+def _read_order(document: Mapping[str, Any]) -> _News:
+    data = document.get("data")
+    inner = data if isinstance(data, Mapping) else document
+    reason = as_text(document.get("reason")) or as_text(inner.get("reason"))
+    code = as_int(document.get("code")) if "reason" in document else as_int(inner.get("code"))
+    order_data = OrderData.from_json({"data": inner, "request_id": document.get("request_id")})
+    return _News(data=order_data, reason=reason, code=code if code and abs(code) < 10**9 else None)
+
+
+def _interpret_order(event: WebhookEvent, news: _News, now: datetime) -> None:
+    event.request_id = news.data.request_id
+    if not news.data.sims and not news.reason:
+        _set_aside(event, "The webhook holds neither eSIMs nor a reason why there are none.")
+        return
+    matches = _matching_orders(news.data)
+    if len(matches) > 1:
+        _set_aside(event, "request_id and description name different orders.")
+        return
+    if not matches:
+        event.status = Status.WAITING
+        event.due_at = now + timedelta(seconds=TRY_AGAIN_AFTER[min(event.tries, len(TRY_AGAIN_AFTER)) - 1])
+        return
+    order = lock(matches.pop())
+    if news.data.sims:
+        fulfilment.record_delivery(order, news.data, now=now, source="webhook")
+    else:
+        fulfilment.record_failure(order, reason=news.reason, code=news.code, now=now, source="webhook")
+    signal_after_commit(order)
+    event.order = order
+    event.status = Status.PROCESSED
+    event.processed_at, event.due_at = now, None
+
+
+def _matching_orders(data: OrderData) -> set[int]:
+    """Primary keys of the orders that the webhook's request_id and description name."""
+    reference = fulfilment.reference_in(data.description)
+    candidates = []
+    if data.request_id:
+        candidates += EsimOrder.objects.filter(request_id=data.request_id)
+    if reference:
+        candidates += EsimOrder.objects.filter(reference=reference)
+    # Compared once more, since a database's collation may ignore case.
+    return {order.pk for order in candidates if order.reference == reference or order.request_id == data.request_id}
+
+
+def _set_aside(event: WebhookEvent, reason: str) -> None:
+    event.status = Status.SET_ASIDE
+    event.error = reason
+    event.due_at = None
+    logger.error("Webhook %s was set aside: %s", event.pk, reason)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

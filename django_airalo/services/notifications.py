@@ -1,0 +1,44 @@
+"""Airalo's notices: low data and credit limit."""
+
+from __future__ import annotations
+
+import json
+
+from django_airalo import signals
+from django_airalo.client.payloads import as_decimal, as_text
+from django_airalo.models import Esim, WebhookEvent
+
+from . import database
+from .signalling import send_robust
+
+
+def send_notice(event: WebhookEvent) -> bool:
+    """Send the signal of a notice; processed once all receivers have heard. ``False`` if one raised."""
+    document = json.loads(event.body_bytes)
+    if event.kind == WebhookEvent.Kind.LOW_DATA:
+        iccid = as_text(document.get("iccid"))
+        failures = send_robust(
+            signals.esim_low_data,
+            WebhookEvent,
+            esim=Esim.objects.select_related("order__user").filter(iccid=iccid).first(),
+            iccid=iccid,
+            level=as_text(document.get("level")),
+            remaining_percentage=as_decimal(document.get("remaining_percentage")),
+            package_name=as_text(document.get("package_name")),
+            event_id=event.event_id,
+        )
+    else:
+        failures = send_robust(
+            signals.credit_limit_reached,
+            WebhookEvent,
+            message=as_text(document.get("message")),
+            remaining=as_decimal(document.get("remaining")),
+            event_id=event.event_id,
+        )
+    if failures:
+        WebhookEvent.objects.filter(pk=event.pk).update(error="\n".join(failures))
+        return False
+    WebhookEvent.objects.filter(pk=event.pk).update(
+        status=WebhookEvent.Status.PROCESSED, processed_at=database.now(), due_at=None, error=""
+    )
+    return True

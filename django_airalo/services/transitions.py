@@ -1,0 +1,118 @@
+"""The one place where an order's status changes, and the table of the changes that are legal."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F
+
+from django_airalo.exceptions import IllegalTransitionError
+from django_airalo.models import EsimOrder, OrderEvent
+
+logger = logging.getLogger("django_airalo.orders")
+
+Status = EsimOrder.Status
+
+#: From each status, the statuses that may follow. What was delivered is always recorded: COMPLETED can follow all.
+TRANSITIONS: dict[str, frozenset[str]] = {
+    Status.PENDING: frozenset(
+        {Status.SUBMITTING, Status.ACCEPTED, Status.COMPLETED, Status.FAILED, Status.UNCONFIRMED, Status.CANCELLED}
+    ),
+    Status.SUBMITTING: frozenset(
+        {Status.PENDING, Status.ACCEPTED, Status.COMPLETED, Status.FAILED, Status.UNCONFIRMED, Status.SCHEDULED}
+    ),
+    Status.ACCEPTED: frozenset({Status.COMPLETED, Status.FAILED, Status.UNCONFIRMED}),
+    Status.UNCONFIRMED: frozenset({Status.PENDING, Status.ACCEPTED, Status.COMPLETED, Status.FAILED}),
+    Status.SCHEDULED: frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED}),
+    Status.FAILED: frozenset({Status.COMPLETED}),
+    Status.CANCELLED: frozenset({Status.COMPLETED}),
+    Status.COMPLETED: frozenset(),
+}
+
+#: The column that remembers when a status was first reached.
+_REACHED_AT = {
+    Status.ACCEPTED: "accepted_at",
+    Status.UNCONFIRMED: "unconfirmed_at",
+    Status.COMPLETED: "completed_at",
+    Status.FAILED: "failed_at",
+    Status.CANCELLED: "cancelled_at",
+}
+
+
+def change_status(
+    order: EsimOrder, new_status: str, *, now: datetime, source: str, detail: str = "", **fields: Any
+) -> bool:
+    """Change an order's status, together with ``fields``, and log the event its signal is sent from.
+
+    Call inside ``database.atomic()``. The change is one conditional UPDATE: it happens only if the row still has the
+    status *and* the attempt number of ``order``, so whoever comes second, or lost the claim, changes nothing.
+
+    Args:
+        order: as last read; brought up to date if the change is made.
+        source: who brought the news (``submit``, ``webhook``, ``look-up``, ``sweep``, ``shop``, ``operator``).
+
+    Returns:
+        ``False`` if the row had changed meanwhile, so that nothing was written.
+
+    Raises:
+        IllegalTransitionError: the table does not allow this change.
+    """
+    old_status = order.status
+    if new_status not in TRANSITIONS[old_status]:
+        raise IllegalTransitionError(f"An order cannot go from {old_status} to {new_status}.")
+    fields.setdefault("due_at", None)
+    reached_at = _REACHED_AT.get(Status(new_status))
+    if reached_at:
+        fields.setdefault(reached_at, now)
+    unchanged = EsimOrder.objects.filter(pk=order.pk, status=old_status, attempt=order.attempt)
+    if not unchanged.update(status=new_status, **fields):
+        return False
+    for name, value in {"status": new_status, **fields}.items():
+        setattr(order, name, value)
+    OrderEvent.objects.create(
+        order=order,
+        kind=OrderEvent.Kind.STATUS_CHANGED,
+        old_status=old_status,
+        new_status=new_status,
+        source=source,
+        late=old_status in (Status.FAILED, Status.CANCELLED),
+        detail=detail,
+        attempt=order.attempt,
+        created_at=now,
+        signal_due_at=now,
+    )
+    logger.info("Order %s: %s -> %s (%s)", order.reference, old_status, new_status, source)
+    return True
+
+
+def lock(order_pk: int) -> EsimOrder:
+    """The order, held against all other writers until the transaction ends. Call inside ``database.atomic()``.
+
+    An UPDATE that changes nothing locks the row on every database, also on SQLite, which has no SELECT FOR UPDATE.
+    """
+    EsimOrder.objects.filter(pk=order_pk).update(reference=F("reference"))
+    return EsimOrder.objects.get(pk=order_pk)
+
+
+def note(
+    order: EsimOrder, detail: str, *, now: datetime, source: str, kind: str = OrderEvent.Kind.NOTED, late: bool = False
+) -> None:
+    """Log something that happened to an order without changing its status."""
+    OrderEvent.objects.create(
+        order=order, kind=kind, detail=detail, source=source, late=late, attempt=order.attempt, created_at=now
+    )
+
+
+def call_for_attention(order: EsimOrder, reason: str, *, now: datetime, source: str) -> None:
+    """Flag the order for a person, once for each reason: shown in the admin, logged as an error.
+
+    Call inside ``database.atomic()``, with the order locked.
+    """
+    if reason in order.attention.splitlines():
+        return
+    order.attention = "\n".join(filter(None, [order.attention, reason]))
+    EsimOrder.objects.filter(pk=order.pk).update(attention=order.attention)
+    note(order, reason, now=now, source=source, kind=OrderEvent.Kind.ATTENTION)
+    logger.error("Order %s needs attention: %s", order.reference, reason)

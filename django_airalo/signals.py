@@ -1,0 +1,58 @@
+"""The signals that a shop listens to.
+
+Delivery is the same for all of them: sent after the change was committed, with ``send_robust`` (a receiver that
+raises does not keep the others from hearing), and *at least once*: if a receiver raised, or the process died
+before the sending was noted, all receivers hear again, with the same ``event_id``. So a receiver must do no harm
+when it hears twice.
+
+Receivers take ``**kwargs``, since arguments may be added.
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+#: *Sent when* an order's status changed, whatever the change.
+#: *Sender*: :class:`~django_airalo.models.EsimOrder`.
+#: *Arguments*: ``order`` (EsimOrder), ``old_status`` (str), ``new_status`` (str), ``event_id`` (uuid.UUID).
+esim_order_status_changed = Signal()
+
+#: *Sent when* Airalo has accepted the order; the eSIM is on its way. Not sent for an order whose eSIM arrived
+#: before the acceptance could be stored: then only ``esim_order_completed`` is sent.
+#: *Sender*: :class:`~django_airalo.models.EsimOrder`.
+#: *Arguments*: ``order`` (EsimOrder), ``event_id`` (uuid.UUID).
+esim_order_accepted = Signal()
+
+#: *Sent when* the eSIMs are there (``order.esims``).
+#: *Sender*: :class:`~django_airalo.models.EsimOrder`.
+#: *Arguments*: ``order`` (EsimOrder), ``event_id`` (uuid.UUID), ``late`` (bool: the order had been failed or
+#: cancelled before, and perhaps refunded by the shop).
+esim_order_completed = Signal()
+
+#: *Sent when* Airalo refused the order or could not fulfil it. Nothing was bought.
+#: *Sender*: :class:`~django_airalo.models.EsimOrder`.
+#: *Arguments*: ``order`` (EsimOrder; see ``error_code`` and ``error_reason``), ``event_id`` (uuid.UUID).
+esim_order_failed = Signal()
+
+#: *Sent when* nobody can tell whether Airalo accepted the order. Look-ups go on by themselves.
+#: *Sender*: :class:`~django_airalo.models.EsimOrder`.
+#: *Arguments*: ``order`` (EsimOrder), ``event_id`` (uuid.UUID).
+esim_order_unconfirmed = Signal()
+
+#: *Sent when* the order was cancelled before it was sent to Airalo.
+#: *Sender*: :class:`~django_airalo.models.EsimOrder`.
+#: *Arguments*: ``order`` (EsimOrder), ``event_id`` (uuid.UUID).
+esim_order_cancelled = Signal()
+
+#: *Sent when* Airalo's webhook says that an eSIM runs low on data or days.
+#: *Sender*: :class:`~django_airalo.models.WebhookEvent`.
+#: *Arguments*: ``esim`` (Esim, or None if the ICCID is not one of this shop's), ``iccid`` (str), ``level`` (str, as
+#: Airalo sends it: "75%", "90%", "3days", "1days"), ``remaining_percentage`` (Decimal or None), ``package_name``
+#: (str), ``event_id`` (uuid.UUID).
+esim_low_data = Signal()
+
+#: *Sent when* Airalo's webhook says that the credit limit is nearly used up.
+#: *Sender*: :class:`~django_airalo.models.WebhookEvent`.
+#: *Arguments*: ``message`` (str, Airalo's words), ``remaining`` (Decimal in the account's currency, or None),
+#: ``event_id`` (uuid.UUID).
+credit_limit_reached = Signal()

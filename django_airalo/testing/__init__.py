@@ -1,0 +1,29 @@
+"""What a shop imports in its own tests: a fake Airalo and payloads of its kind. Needs no pytest.
+
+>>> from django_airalo.testing import FakeAiralo
+>>> with FakeAiralo() as airalo:  # doctest: +SKIP
+...     order = buy_something_in_my_shop()
+...     airalo.deliver(order)
+"""
+
+from .fake import FakeAiralo, FakeOrder, sign_webhook
+from .payloads import (
+    credit_limit_payload,
+    failure_payload,
+    low_data_payload,
+    order_payload,
+    sim_payload,
+    webhook_payload,
+)
+
+__all__ = [
+    "FakeAiralo",
+    "FakeOrder",
+    "credit_limit_payload",
+    "failure_payload",
+    "low_data_payload",
+    "order_payload",
+    "sign_webhook",
+    "sim_payload",
+    "webhook_payload",
+]

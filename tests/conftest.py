@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+
+from django_airalo.testing import FakeAiralo
+
+
+@pytest.fixture(autouse=True)
+def _clear_cache() -> Iterator[None]:
+    cache.clear()
+    yield
+
+
+@pytest.fixture
+def airalo() -> Iterator[FakeAiralo]:
+    with FakeAiralo() as fake:
+        yield fake
