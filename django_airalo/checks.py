@@ -96,7 +96,7 @@ def _check_types() -> Iterator[CheckMessage]:
     length = _raw("DESCRIPTION_MAX_LENGTH")
     if length is not None and not (isinstance(length, int) and length >= 32):
         yield Error(
-            f"AIRALO_DESCRIPTION_MAX_LENGTH must be a number of 32 or more (the length of a reference), not {length!r}.",
+            f"AIRALO_DESCRIPTION_MAX_LENGTH must be 32 or more (the length of a reference), not {length!r}.",
             id="django_airalo.E006",
         )
 
@@ -132,7 +132,7 @@ def _check_encryption_keys() -> Iterator[CheckMessage]:
         yield Error(str(error), id="django_airalo.E012")
 
 
-def _missing_credentials(kind: type[CheckMessage], number: str) -> Iterator[CheckMessage]:
+def _missing_credentials(kind: type[Error | Warning], number: str) -> Iterator[CheckMessage]:
     for name, value in (("AIRALO_CLIENT_ID", conf.CLIENT_ID), ("AIRALO_CLIENT_SECRET", conf.CLIENT_SECRET)):
         if not value:
             yield kind(

@@ -9,9 +9,8 @@ from django_airalo.testing import FakeAiralo
 
 
 @pytest.fixture(autouse=True)
-def _clear_cache() -> Iterator[None]:
+def _clear_cache() -> None:
     cache.clear()
-    yield
 
 
 @pytest.fixture

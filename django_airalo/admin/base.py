@@ -35,4 +35,4 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Whether the user may run actions: Django's change permission, which only opens no form here."""
-        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")  # type: ignore[union-attr]
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")

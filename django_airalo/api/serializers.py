@@ -22,7 +22,7 @@ class EsimSerializer(EsimSerializerBase):
 
     class Meta:
         model = Esim
-        fields = ("id", "iccid", "order", "package_id", "msisdn", "apn", "is_roaming", "created_at")
+        fields: tuple[str, ...] = ("id", "iccid", "order", "package_id", "msisdn", "apn", "is_roaming", "created_at")
         read_only_fields = fields
 
 

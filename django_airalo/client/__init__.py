@@ -8,8 +8,8 @@ Decimal('225.35')
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, TypeVar
 
 import requests
 from django.core.cache import caches
@@ -30,6 +30,8 @@ from .payloads import (
 )
 from .token import TokenStore
 from .transport import Transport, build_session
+
+T = TypeVar("T")
 
 NotificationType = Literal[
     "async_orders", "webhook_low_data", "email_low_data", "webhook_credit_limit", "email_credit_limit"
@@ -155,7 +157,7 @@ class AiraloClient:
                 **optional,
             }
         )
-        return self._bought(AcceptedOrder, self._call("POST", "/v2/orders-async", json=body))
+        return self._bought(AcceptedOrder.from_json, self._call("POST", "/v2/orders-async", json=body))
 
     def submit_order(self, *, package_id: str, quantity: int, description: str = "", **optional: Any) -> OrderData:
         """POST /v2/orders: buys and waits for the eSIMs. Sent once, whatever happens.
@@ -171,7 +173,7 @@ class AiraloClient:
                 **optional,
             }
         )
-        order = self._bought(OrderData, self._call("POST", "/v2/orders", json=body))
+        order = self._bought(OrderData.from_json, self._call("POST", "/v2/orders", json=body))
         if order.id is None:
             raise AiraloResponseError("The answer to POST /v2/orders has no data.id.", may_have_acted=True)
         return order
@@ -291,15 +293,15 @@ class AiraloClient:
                     f"{name} is empty: set it to the credentials of Airalo's Partner Platform."
                 )
 
-    def _page(self, document: Any, parse: Any) -> Page[Any]:
+    def _page(self, document: Any, parse: Callable[[Any], T]) -> Page[T]:
         try:
             return Page.from_json(document, parse)
         except PayloadError as error:
             raise AiraloResponseError(str(error)) from error
 
-    def _bought(self, kind: Any, document: Any) -> Any:
+    def _bought(self, parse: Callable[[Any], T], document: Any) -> T:
         try:
-            return kind.from_json(document)
+            return parse(document)
         except PayloadError as error:
             raise AiraloResponseError(str(error), may_have_acted=True) from error
 

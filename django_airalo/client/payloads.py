@@ -89,7 +89,7 @@ def as_objects(value: Any) -> list[Json]:
 
 
 def unwrap(document: Any) -> Any:
-    """What is inside ``data``, for an enveloped answer; else the document itself (an order has text in its ``data``)."""
+    """What is inside ``data``, for an enveloped answer; else the document (an order's own ``data`` is text)."""
     inner = document.get("data") if isinstance(document, Mapping) else None
     return inner if isinstance(inner, Mapping | list) else document
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -17,7 +18,7 @@ validate_iccid = RegexValidator(r"^\d{17,22}\Z", _("An ICCID has 17 to 22 digits
 
 
 class EsimQuerySet(models.QuerySet["Esim"]):
-    def of_user(self, user: object) -> EsimQuerySet:
+    def of_user(self, user: Any) -> EsimQuerySet:
         """The eSIMs that belong to ``user``."""
         return self.filter(order__user=user)
 

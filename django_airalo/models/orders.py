@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -28,7 +29,7 @@ def new_reference() -> str:
 
 
 class EsimOrderQuerySet(models.QuerySet["EsimOrder"]):
-    def of_user(self, user: object) -> EsimOrderQuerySet:
+    def of_user(self, user: Any) -> EsimOrderQuerySet:
         """The orders that belong to ``user``."""
         return self.filter(user=user)
 

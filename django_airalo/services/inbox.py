@@ -207,7 +207,7 @@ def _interpret_order(event: WebhookEvent, news: _News, now: datetime) -> None:
 def _matching_orders(data: OrderData) -> set[int]:
     """Primary keys of the orders that the webhook's request_id and description name."""
     reference = fulfilment.reference_in(data.description)
-    candidates = []
+    candidates: list[EsimOrder] = []
     if data.request_id:
         candidates += EsimOrder.objects.filter(request_id=data.request_id)
     if reference:

@@ -166,7 +166,7 @@ def _validate(content: dict[str, Any], idempotency_key: str | None) -> None:
         elif "\x00" in value or (not value.isascii() and not _is_unicode(value)):
             refuse(field, _("The text holds a character that cannot be stored."))
     if errors:
-        raise ValidationError(errors)  # type: ignore[arg-type]
+        raise ValidationError(errors)
     if not content["package_id"].strip() or len(content["package_id"]) > 255:
         refuse("package_id", _("Give the id of a package of Airalo's catalogue, 255 characters at most."))
     quantity = content["quantity"]
@@ -188,7 +188,7 @@ def _validate(content: dict[str, Any], idempotency_key: str | None) -> None:
         refuse("brand_settings_name", _("255 characters at most."))
     _validate_contacts(content, refuse)
     if errors:
-        raise ValidationError(errors)  # type: ignore[arg-type]
+        raise ValidationError(errors)
 
 
 def _validate_contacts(content: dict[str, Any], refuse: Callable[[str, str], None]) -> None:
@@ -307,7 +307,7 @@ def _holds_lease(order: EsimOrder) -> bool:
 def _record_acceptance(order: EsimOrder, accepted: AcceptedOrder) -> None:
     with database.atomic(durable=True):
         now = database.now()
-        fields = {
+        fields: dict[str, Any] = {
             "request_id": accepted.request_id,
             "due_at": now + timedelta(seconds=conf.LOOKUP_DELAYS[0]),
             "look_up_first": False,

@@ -50,8 +50,12 @@ def sweep(limit: int = 200) -> SweepReport:
     """
     report = SweepReport()
     for event in WebhookEvent.objects.due(database.now())[:limit]:
-        process_webhook_event(event)
-        report.webhooks += 1
+        try:
+            process_webhook_event(event)
+            report.webhooks += 1
+        except Exception:
+            logger.exception("Webhook %s could not be interpreted", event.pk)
+            report.put_off += 1
     act: dict[str, Callable[[EsimOrder, SweepReport, datetime], None]] = {
         Status.PENDING: _submit,
         Status.SUBMITTING: _expire,
@@ -68,6 +72,9 @@ def sweep(limit: int = 200) -> SweepReport:
             break
         except (AiraloAPIError, AiraloConfigurationError) as error:
             logger.warning("Order %s was put off: %s", order.reference, error)
+            report.put_off += 1
+        except Exception:
+            logger.exception("Order %s could not be swept", order.reference)
             report.put_off += 1
     report.signalled = send_due_signals(limit)
     return report

@@ -112,8 +112,7 @@ class FakeAiralo(ContextDecorator):
     def deliver(self, order: EsimOrder, *, shape: Shape = "enveloped", **overrides: Any) -> HttpResponse:
         """Deliver an order: play the signed success webhook. ``overrides`` change Airalo's order, e.g. ``sims=[]``."""
         fake = self.list(order, **overrides)
-        assert fake.payload is not None
-        return self.push(webhook_payload(fake.payload, fake.request_id, shape))
+        return self.push(webhook_payload(fake.payload or {}, fake.request_id, shape))
 
     def fail(
         self, order: EsimOrder, *, code: int | None = 34, reason: str = "The package is out of stock."

@@ -83,7 +83,7 @@ def webhook_payload(order: dict[str, Any], request_id: str, shape: Shape = "enve
 def failure_payload(
     request_id: str | None, *, code: int | None = 34, reason: str = "The package is out of stock."
 ) -> dict[str, Any]:
-    """The body of a failure webhook. Airalo documents that it has a ``reason`` and no ``sims``; the rest may be missing."""
+    """The body of a failure webhook: a ``reason`` and no ``sims``. Airalo documents no example; the rest may lack."""
     payload = {"request_id": request_id, "code": code, "reason": reason}
     return {key: value for key, value in payload.items() if value is not None}
 
