@@ -6,7 +6,7 @@ import hmac
 import logging
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -47,7 +47,7 @@ class AiraloWebhookView(View):
         except WebhookVerificationError as error:
             logger.warning("A webhook was refused: %s", error)
             return HttpResponse(status=401)
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             logger.exception("A webhook could not be kept; Airalo will send it again")
             return HttpResponse(status=503)
         return HttpResponse()

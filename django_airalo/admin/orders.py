@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -60,7 +61,7 @@ class EsimOrderAdmin(ReadOnlyAdmin):
     search_fields = ("=reference", "=request_id", "=esims__iccid", "to_email__startswith", "user__email__startswith")
     search_help_text = gettext_lazy("Reference, request_id or ICCID in full; the beginning of an e-mail address")
     inlines = (EsimInline, OrderEventInline)
-    actions = ("submit", "look_up")
+    actions = ("submit", "look_up", "mark_never_placed", "mark_failed")
 
     @admin.display(description=gettext_lazy("needs attention"), boolean=True)
     def flagged(self, order: EsimOrder) -> bool | None:
@@ -90,6 +91,23 @@ class EsimOrderAdmin(ReadOnlyAdmin):
                 self.message_user(request, f"{order}: {error}", messages.ERROR)
             else:
                 self.message_user(request, f"{order}: {current.get_status_display()}", messages.SUCCESS)
+
+    @admin.action(description=gettext_lazy("Unconfirmed: mark as never placed, submit again"), permissions=["act"])
+    def mark_never_placed(self, request: HttpRequest, queryset: QuerySet[EsimOrder]) -> None:
+        self._decide(request, queryset, services.mark_never_placed)
+
+    @admin.action(description=gettext_lazy("Unconfirmed: mark as failed"), permissions=["act"])
+    def mark_failed(self, request: HttpRequest, queryset: QuerySet[EsimOrder]) -> None:
+        self._decide(request, queryset, services.mark_failed)
+
+    def _decide(self, request: HttpRequest, queryset: QuerySet[EsimOrder], decide: Callable[..., bool]) -> None:
+        for order in queryset:
+            if decide(order, decided_by=str(request.user)):
+                self.message_user(request, f"{order}: {order.get_status_display()}", messages.SUCCESS)
+            else:
+                text = _("%(order)s: %(status)s, so there is nothing to decide.")
+                values = {"order": order, "status": order.get_status_display()}
+                self.message_user(request, text % values, messages.WARNING)
 
 
 @admin.register(Esim)

@@ -1,6 +1,7 @@
 """The verbs: the only code that changes an order, an eSIM or a webhook event."""
 
 from .catalogue import sync_packages
+from .decisions import mark_failed, mark_never_placed
 from .fulfilment import sync_order
 from .inbox import process_webhook_event, receive_webhook
 from .ordering import cancel_order, place_order, submit_order
@@ -8,6 +9,8 @@ from .recovery import sweep
 
 __all__ = [
     "cancel_order",
+    "mark_failed",
+    "mark_never_placed",
     "place_order",
     "process_webhook_event",
     "receive_webhook",

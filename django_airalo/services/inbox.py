@@ -17,7 +17,7 @@ from django.db.models import F
 from django_airalo.client import signature
 from django_airalo.client.payloads import OrderData, as_int, as_text
 from django_airalo.conf import conf
-from django_airalo.exceptions import AiraloError, WebhookVerificationError
+from django_airalo.exceptions import WebhookVerificationError
 from django_airalo.models import EsimOrder, WebhookEvent
 
 from . import database, fulfilment, notifications, nudges
@@ -28,7 +28,9 @@ logger = logging.getLogger("django_airalo.webhooks")
 
 Kind, Status = WebhookEvent.Kind, WebhookEvent.Status
 
-#: Airalo repeats a webhook for five hours. The same bytes after that are new news: a notice has no id of its own.
+#: The kinds that say something of no order. They have no id of their own.
+NOTICES = (Kind.LOW_DATA, Kind.CREDIT_LIMIT)
+#: Airalo repeats a webhook for five hours. A notice with the same bytes after that is a new one.
 REPEATED_FOR = timedelta(hours=6)
 #: Seconds until a webhook that has no order yet, or whose processing raised, is tried again: ever less often.
 TRY_AGAIN_AFTER = (30, 60, 300, 900, 3600, 6 * 3600)
@@ -90,10 +92,9 @@ def _repeated(digest: str, now: datetime) -> WebhookEvent | None:
     if event is None:
         return None
     changes: dict[str, Any] = {"deliveries": F("deliveries") + 1, "last_received_at": now}
-    is_notice = event.kind in (Kind.LOW_DATA, Kind.CREDIT_LIMIT)
-    if is_notice and event.processed_at and now - event.last_received_at > REPEATED_FOR:
+    if event.kind in NOTICES and event.processed_at and now - event.last_received_at > REPEATED_FOR:
         changes |= {"event_id": uuid.uuid4(), "status": Status.RECEIVED, "processed_at": None, "due_at": now}
-    elif event.status in (Status.RECEIVED, Status.WAITING):
+    elif event.status == Status.WAITING or event.error:
         changes["due_at"] = now
     WebhookEvent.objects.filter(pk=event.pk).update(**changes)
     event.refresh_from_db()
@@ -116,19 +117,29 @@ def process_webhook_event(event: WebhookEvent | int) -> WebhookEvent:
     try:
         with database.atomic():
             current = _lock(event_pk)
-            if current.processed_at is None:
+            to_do = current.processed_at is None and not _is_being_sent(current)
+            if to_do:
                 _interpret(current)
                 current.save()
-    except AiraloError as error:
-        now = database.now()
-        WebhookEvent.objects.filter(pk=event_pk).update(
-            error=str(error), tries=F("tries") + 1, due_at=now + timedelta(seconds=TRY_AGAIN_AFTER[-1])
-        )
+    except Exception as error:  # Whatever it is, the inbox must show it, and the sweep try again.
         logger.exception("Webhook %s could not be interpreted", event_pk)
-    current = WebhookEvent.objects.get(pk=event_pk)
-    if current.kind in (Kind.LOW_DATA, Kind.CREDIT_LIMIT) and current.processed_at is None:
-        notifications.send_notice(current)
-    return current
+        failed = WebhookEvent.objects.get(pk=event_pk)
+        failed.error, failed.tries = f"{type(error).__name__}: see the log.", failed.tries + 1
+        failed.due_at = _try_again_at(failed, database.now())
+        failed.save(update_fields=["error", "tries", "due_at"])
+    else:
+        if to_do and current.kind in NOTICES:
+            notifications.send_notice(current)
+    return WebhookEvent.objects.get(pk=event_pk)
+
+
+def _is_being_sent(event: WebhookEvent) -> bool:
+    """Whether another process holds the lease to send this notice's signal."""
+    return event.kind in NOTICES and not event.error and event.due_at is not None and event.due_at > database.now()
+
+
+def _try_again_at(event: WebhookEvent, now: datetime) -> datetime:
+    return now + timedelta(seconds=TRY_AGAIN_AFTER[min(event.tries, len(TRY_AGAIN_AFTER)) - 1])
 
 
 def _lock(event_pk: int) -> WebhookEvent:
@@ -151,7 +162,8 @@ def _interpret(event: WebhookEvent) -> None:
     elif event.kind == Kind.ASYNC_ORDER:
         _interpret_order(event, _read_order(document), now)
     else:
-        event.due_at = now + timedelta(seconds=conf.SIGNAL_LEASE)
+        lease_end = now + timedelta(seconds=conf.SIGNAL_LEASE)
+        event.due_at = max(lease_end, _try_again_at(event, now))
 
 
 def _kind(document: Any) -> str:
@@ -191,7 +203,7 @@ def _interpret_order(event: WebhookEvent, news: _News, now: datetime) -> None:
         return
     if not matches:
         event.status = Status.WAITING
-        event.due_at = now + timedelta(seconds=TRY_AGAIN_AFTER[min(event.tries, len(TRY_AGAIN_AFTER)) - 1])
+        event.due_at = _try_again_at(event, now)
         return
     order = lock(matches.pop())
     if news.data.sims:

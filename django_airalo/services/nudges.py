@@ -36,7 +36,7 @@ def _nudge(task_name: str, pk: int, inline: Callable[[int], object]) -> None:
             task.enqueue(pk)
     except AiraloError as error:
         logger.error("%s(%s) was put off to the sweep: %s", task_name, pk, error)
-    except Exception:
+    except Exception:  # A broker that is away raises what it likes. The row is due, so the sweep does the work.
         logger.exception("%s(%s) was put off to the sweep", task_name, pk)
 
 

@@ -53,7 +53,7 @@ def sweep(limit: int = 200) -> SweepReport:
         try:
             process_webhook_event(event)
             report.webhooks += 1
-        except Exception:
+        except Exception:  # One row must not keep the others from being swept. It stays due.
             logger.exception("Webhook %s could not be interpreted", event.pk)
             report.put_off += 1
     act: dict[str, Callable[[EsimOrder, SweepReport, datetime], None]] = {
@@ -73,7 +73,7 @@ def sweep(limit: int = 200) -> SweepReport:
         except (AiraloAPIError, AiraloConfigurationError) as error:
             logger.warning("Order %s was put off: %s", order.reference, error)
             report.put_off += 1
-        except Exception:
+        except Exception:  # as above
             logger.exception("Order %s could not be swept", order.reference)
             report.put_off += 1
     report.signalled = send_due_signals(limit)
