@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -22,11 +23,17 @@ def dispatch(world: World, request: Request) -> Response:
     if handler is None:
         return control_error("no such control route", 404).response
     try:
-        return Response.of(200, handler(world, request.data or {}))
+        return Response.of(200, handler(world, _data(request)))
     except ApiError as error:
         return error.response
     except (ValueError, KeyError, TypeError, InvalidOperation) as error:
         return control_error(error).response
+
+
+def _data(request: Request) -> dict[str, Any]:
+    if request.body.lstrip().startswith(b"["):  # a script, as it stands in its file
+        return {"rules": json.loads(request.body)}
+    return request.data
 
 
 def snapshot(world: World) -> dict[str, Any]:

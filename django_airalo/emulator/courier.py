@@ -18,12 +18,12 @@ from .world import World
 logger = logging.getLogger("django_airalo.emulator")
 
 # A webhook is due when its time has come, the one it must follow was tried, and, if it is held back for
-# reordering, enough webhooks of later orders were tried.
+# reordering, enough webhooks of later orders were tried or it was held long enough.
 DUE = """
 SELECT w.* FROM webhooks w LEFT JOIN webhooks a ON a.id = w.after_id
 WHERE w.state = 'pending' AND w.due_at <= ?
 AND (w.after_id IS NULL OR a.id IS NULL OR a.tries > 0)
-AND (w.held IS NULL OR w.held <= (
+AND (w.held IS NULL OR w.held_until <= ? OR w.held <= (
     SELECT count(*) FROM webhooks o WHERE o.purchase_id > w.purchase_id AND o.tries > 0))
 ORDER BY w.due_at, w.id LIMIT 64
 """
@@ -126,7 +126,7 @@ class Courier:
         ledger, now = self._world.ledger, time.time()
         for purchase in ledger.rows("SELECT id FROM purchases WHERE status = 'pending' AND due_at <= ?", (now,)):
             fulfil(self._world, purchase["id"])
-        for webhook in ledger.rows(DUE, (time.time(),)):
+        for webhook in ledger.rows(DUE, (time.time(), time.time())):
             self._send(webhook)
         following = ledger.row(
             "SELECT min(due_at) AS at FROM (SELECT due_at FROM purchases WHERE status = 'pending'"

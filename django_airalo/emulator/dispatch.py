@@ -86,6 +86,7 @@ def _with_less(response: Response, fault: Fault) -> Response:
 
 
 def _true_answer(world: World, request: Request, found: Route | None, elsewhere: bool, fault: Fault) -> Response:
+    headers: dict[str, str] = {}
     try:
         if found is None:
             if elsewhere:
@@ -99,6 +100,7 @@ def _true_answer(world: World, request: Request, found: Route | None, elsewhere:
         response.headers |= headers
         return response
     except ApiError as error:
+        error.response.headers = headers | error.response.headers
         return error.response
     except Exception:  # the process must go on, and a caller sees what Airalo shows when it fails
         logger.exception("%s %s failed inside the emulator", request.method, request.path)

@@ -51,9 +51,18 @@ class Emulator:
     # --- life ---
 
     def start(self) -> Self:
-        """Open the ledger, listen, and take up what was pending. Raises PortTakenError if the port is busy."""
+        """Open the ledger, listen, and take up what was pending. Raises PortTakenError if the port is busy.
+
+        Also ValueError for a ledger that knows packages of another seed.
+        """
         options = self.options
         ledger = Ledger(options.ledger, options.balance)
+        made_with = ledger.first_value("seed", str(options.seed))
+        if made_with != str(options.seed):
+            ledger.close()
+            raise ValueError(
+                f"The ledger {options.ledger} was made with the catalogue of seed {made_with}, not {options.seed}."
+            )
         world = World(options, ledger, self._faults, RateLimits(options))
         try:
             self._server = Server((options.host, options.port), world)

@@ -42,7 +42,8 @@ class Fault:
     webhook_shape: str | None = None
     copies: int = 1
     parallel: bool = False  # all copies at once, else one after the other
-    hold_for: int = 0  # wait until webhooks of so many later orders were sent
+    hold_for: int = 0  # wait until webhooks of so many later orders were sent …
+    hold_at_most: float = 10.0  # … but no longer than this
     failure_code: int = 34
     failure_reason: str | None = None
     failure_has_code: bool | None = None
@@ -74,6 +75,9 @@ class Fault:
         unknown = set(described) - {item.name for item in fields(cls)}
         if unknown:
             raise ValueError(f"a fault has no {', '.join(sorted(unknown))}")
+        for item in fields(cls):
+            if item.name in described:
+                _check_type(item.name, str(item.type), described[item.name])
         described["omit"] = tuple(described.get("omit", ()))
         if described.get("webhook", "success") not in WEBHOOK_KINDS:
             raise ValueError(f"webhook must be one of {', '.join(WEBHOOK_KINDS)}")
@@ -88,6 +92,23 @@ class Fault:
     def answers(self) -> bool:
         """Whether another answer than the true one is given."""
         return self.status is not None or self.code is not None
+
+
+def _check_type(name: str, wanted: str, value: Any) -> None:
+    """Raise ValueError when a value cannot be meant: a fault that breaks the emulator tests nothing."""
+    kinds: dict[str, tuple[type, ...]] = {
+        "bool": (bool,),
+        "int": (int,),
+        "float": (int, float),
+        "str": (str,),
+        "tuple[str, ...]": (list, tuple),
+        "dict[str, str]": (dict,),
+    }
+    base = wanted.removesuffix(" | None")
+    if base not in kinds or (value is None and base != wanted):
+        return
+    if not isinstance(value, kinds[base]) or (isinstance(value, bool) and base != "bool"):
+        raise ValueError(f"{name} cannot be {value!r}")
 
 
 HTML = "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
@@ -172,6 +193,10 @@ class Rule:
         if unknown:
             raise ValueError(f"a rule has no {', '.join(sorted(unknown))}")
         rest = {key: value for key, value in content.items() if key != "do"}
+        for name in ("call", "times"):
+            _check_type(name, "int | None", rest.get(name))
+        for name in ("endpoint", "package_id", "description"):
+            _check_type(name, "str | None", rest.get(name))
         return cls(Fault.parse(content["do"]), **rest)
 
     def matches(self, endpoint: str, call: int, package_id: str, description: str) -> bool:

@@ -45,7 +45,8 @@ CREATE INDEX IF NOT EXISTS esims_purchase ON esims (purchase_id);
 CREATE INDEX IF NOT EXISTS esims_iccid ON esims (iccid);
 CREATE TABLE IF NOT EXISTS webhooks (
     id INTEGER PRIMARY KEY, purchase_id INTEGER, kind TEXT NOT NULL, url TEXT NOT NULL, body BLOB NOT NULL,
-    due_at REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL, after_id INTEGER, held INTEGER
+    due_at REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL, after_id INTEGER,
+    held INTEGER, held_until REAL
 );
 CREATE INDEX IF NOT EXISTS webhooks_due ON webhooks (state, due_at);
 CREATE TABLE IF NOT EXISTS pushes (
@@ -56,6 +57,10 @@ CREATE TABLE IF NOT EXISTS pushes (
 TABLES = ("requests", "tokens", "optins", "stock", "purchases", "esims", "webhooks", "pushes")
 
 Row = dict[str, Any]
+
+
+def _new_iccid_prefix() -> str:
+    return f"8900{secrets.randbelow(10**8):08d}"
 
 
 class LedgerClosedError(Exception):
@@ -80,9 +85,9 @@ class Ledger:
         self._connection.executescript(SCHEMA)
         # Two emulators must never hand out the same order id or ICCID, because a shop keeps both
         # for ever: each new ledger starts its numbers somewhere else.
-        self._first_value("balance", str(balance))
-        self._first_value("first_order_id", str(100_000 + secrets.randbelow(800_000)))
-        self._first_value("iccid_prefix", f"8900{secrets.randbelow(10**8):08d}")
+        self.first_value("balance", str(balance))
+        self.first_value("first_order_id", str(100_000 + secrets.randbelow(800_000)))
+        self.first_value("iccid_prefix", _new_iccid_prefix())
 
     def close(self) -> None:
         """Close the file; later calls raise LedgerClosedError."""
@@ -142,16 +147,22 @@ class Ledger:
         return self.rows(f"SELECT * FROM {name} ORDER BY rowid")  # noqa: S608
 
     def reset(self) -> None:
-        """Forget everything but the balance and the tokens."""
+        """Forget everything but the balance and the tokens; numbers that were given out are not given out again."""
         with self.transaction():
+            last = self.row("SELECT max(id) AS id FROM purchases")
+            if last and last["id"]:
+                self.set_value("first_order_id", str(last["id"]))
+                self.set_value("iccid_prefix", _new_iccid_prefix())
             for name in TABLES:
                 if name != "tokens":
                     self.execute(f"DELETE FROM {name}")  # noqa: S608
 
     # --- values ---
 
-    def _first_value(self, name: str, value: str) -> None:
+    def first_value(self, name: str, value: str) -> str:
+        """Remember a value unless there is one already; return the one remembered."""
         self.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, value))
+        return self.value(name)
 
     def value(self, name: str) -> str:
         """Return a single remembered value."""

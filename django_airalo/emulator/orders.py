@@ -96,6 +96,7 @@ PLANNED = (
     "copies",
     "parallel",
     "hold_for",
+    "hold_at_most",
     "failure_code",
     "failure_reason",
     "failure_has_code",
@@ -156,6 +157,7 @@ def _queue_webhooks(world: World, purchase: Row, fault: Fault, now: float) -> li
                     state="pending",
                     after_id=after,
                     held=fault.hold_for or None,
+                    held_until=now + fault.hold_at_most,
                 )
             )
     return queued

@@ -83,7 +83,11 @@ class Handler(BaseHTTPRequestHandler):
         if body is None:
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, self.path, headers, body, str(self.client_address[0]))
+        try:
+            request = Request(self.command, self.path, headers, body, str(self.client_address[0]))
+        except ValueError:  # an address that cannot be taken apart
+            self._send(Response.of(400, {"message": "Bad Request"}), Outcome(None))
+            return
         outcome = dispatch(self.server.world, request)
         if outcome.response is None:
             self._reset_connection()

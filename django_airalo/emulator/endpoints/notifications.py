@@ -13,6 +13,8 @@ from django_airalo.emulator.ledger import Row
 from django_airalo.emulator.messages import Request, Response, success
 from django_airalo.emulator.world import World
 
+from .checks import whole_number
+
 TYPES = (
     "async_orders",
     "webhook_low_data",
@@ -35,7 +37,7 @@ def opt_in(world: World, request: Request, fault: Fault) -> Response:
     if not by_email and not courier.valid_url(contact):
         problems["webhook_url"] = "The webhook url format is invalid."
     if kind.endswith("credit_limit") and levels is not None:
-        numbers = [int(level) if str(level).isdigit() else 0 for level in levels] if levels else []
+        numbers = [whole_number(level) for level in levels] if isinstance(levels, list) else []
         if not numbers or any(number not in LEVELS for number in numbers):
             problems["levels"] = "The selected levels is invalid."
         levels = numbers

@@ -6,7 +6,7 @@ import sqlite3
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
 from django_airalo.emulator import cli
 from django_airalo.emulator.emulator import PortTakenError
@@ -15,7 +15,7 @@ from django_airalo.emulator.emulator import PortTakenError
 class Command(BaseCommand):
     """Needs neither the shop's database nor its settings, so that it also runs beside a broken shop."""
 
-    help = str(_("Run a local stand-in for Airalo's Partner API, with its own ledger and signed webhooks."))
+    help = "Run a local stand-in for Airalo's Partner API, with its own ledger and signed webhooks."
     requires_system_checks: list[str] = []
     requires_migrations_checks = False
 

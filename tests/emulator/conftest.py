@@ -1,0 +1,36 @@
+"""Fixtures of the emulator's tests. Nothing here knows Django."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from django_airalo.emulator import Emulator
+
+from .support import Partner, Receiver
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator(webhook_delay=0.0, rate_limits=False) as running:
+        yield running
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    running = Receiver()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def partner(emulator: Emulator) -> Partner:
+    return Partner.of(emulator)
+
+
+@pytest.fixture
+def package_id(emulator: Emulator) -> str:
+    """An ordinary package with an accent in its operator's name, so that JSON escapes are always exercised."""
+    packages = emulator.world.catalogue.packages.values()
+    return next(item.id for item in packages if "é" in item.operator and "-1gb" in item.id)
