@@ -38,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--host", default=usual.host, help="address to listen on (default: %(default)s)")
     add("--port", type=int, default=8010, help="port to listen on; 0 takes a free one (default: %(default)s)")
+    add("--tls-certificate", type=Path, help="PEM file of a certificate: speak HTTPS")
+    add("--tls-key", type=Path, help="PEM file of its key, if it is not in the same file")
     add("--ledger", type=Path, help="SQLite file that keeps purchases and webhooks over restarts (default: memory)")
     add("--script", type=Path, help="JSON file with rules of what goes wrong")
     add("--seed", type=int, default=usual.seed, help="seed of the catalogue and of random faults")

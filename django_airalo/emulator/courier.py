@@ -228,11 +228,11 @@ class Courier:
         return status
 
 
-def local_address(host: str, port: int) -> str:
+def local_address(scheme: str, host: str, port: int) -> str:
     """Return the URL of a listening socket; one that listens everywhere is reached on this machine."""
     shown = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104  compared, not bound
     try:
         socket.inet_pton(socket.AF_INET6, shown)
     except OSError:
-        return f"http://{shown}:{port}"
-    return f"http://[{shown}]:{port}"
+        return f"{scheme}://{shown}:{port}"
+    return f"{scheme}://[{shown}]:{port}"

@@ -16,7 +16,7 @@ from .faults import FaultBook
 from .ledger import Ledger, Row
 from .limits import RateLimits
 from .options import Options
-from .server import Server
+from .server import Server, tls_context
 from .world import World
 
 
@@ -56,6 +56,7 @@ class Emulator:
         Also ValueError for a ledger that knows packages of another seed.
         """
         options = self.options
+        tls = tls_context(options.tls_certificate, options.tls_key)
         ledger = Ledger(options.ledger, options.balance)
         made_with = ledger.first_value("seed", str(options.seed))
         if made_with != str(options.seed):
@@ -65,7 +66,7 @@ class Emulator:
             )
         world = World(options, ledger, self._faults, RateLimits(options))
         try:
-            self._server = Server((options.host, options.port), world)
+            self._server = Server((options.host, options.port), world, tls)
         except (OSError, OverflowError) as error:
             ledger.close()
             reason = getattr(error, "strerror", None) or error
@@ -117,7 +118,8 @@ class Emulator:
     @property
     def url(self) -> str:
         """The address in place of ``https://partners-api.airalo.com``: no path, no slash at the end."""
-        return local_address(self.options.host, self.port)
+        scheme = "https" if self.options.tls_certificate else "http"
+        return local_address(scheme, self.options.host, self.port)
 
     @property
     def client_id(self) -> str:

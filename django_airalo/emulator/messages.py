@@ -39,6 +39,7 @@ class Request:
     headers: dict[str, str]  # names in lower case
     body: bytes = b""
     remote: str = ""
+    scheme: str = "http"
     params: tuple[str, ...] = ()  # what the route caught from the path
     path: str = field(init=False)
     query: dict[str, str] = field(init=False)
@@ -53,7 +54,7 @@ class Request:
     @property
     def base_url(self) -> str:
         """The address the caller used, without a path."""
-        return "http://" + self.headers.get("host", "127.0.0.1")
+        return f"{self.scheme}://{self.headers.get('host', '127.0.0.1')}"
 
     @property
     def bearer(self) -> str:

@@ -29,6 +29,8 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 0  # 0: any free one
     ledger: Path | str | None = None  # None: in memory, gone when the emulator stops
+    tls_certificate: Path | str | None = None  # PEM file; with it the emulator speaks HTTPS
+    tls_key: Path | str | None = None  # None: the key is in the certificate's file
     client_id: str = DEFAULT_CLIENT_ID
     client_secret: str = field(default=DEFAULT_CLIENT_SECRET, repr=False)
     seed: int = 1  # of the catalogue and of random faults
@@ -72,7 +74,7 @@ class Options:
 
         Raises ValueError for a name that is no option, or one that only counts at start.
         """
-        fixed = {"host", "port", "ledger", "balance", "seed"}
+        fixed = {"host", "port", "ledger", "balance", "seed", "tls_certificate", "tls_key"}
         names = {item.name for item in fields(self)} - fixed
         for name in changes:
             if name not in names:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from .dispatch import Outcome, dispatch
@@ -24,9 +26,11 @@ class Server(ThreadingHTTPServer):
     allow_reuse_port = False
     request_queue_size = 256
 
-    def __init__(self, address: tuple[str, int], world: World) -> None:
+    def __init__(self, address: tuple[str, int], world: World, tls: ssl.SSLContext | None = None) -> None:
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
+        self.scheme = "https" if tls else "http"
+        self._tls = tls
         self.world = world
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -36,6 +40,9 @@ class Server(ThreadingHTTPServer):
         """Bind without asking the name service for this machine's name, which can take seconds."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
+        if self._tls:
+            # The handshake happens in the thread of its connection, so that a slow one holds up nobody.
+            self.socket = self._tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
@@ -67,6 +74,18 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
+def tls_context(certificate: Path | str | None, key: Path | str | None) -> ssl.SSLContext | None:
+    """Return what is needed to speak HTTPS, or None without a certificate. Raises ValueError for unusable files."""
+    if certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"The certificate {certificate} cannot be used: {error}") from error
+    return context
+
+
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
@@ -84,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
         try:
-            request = Request(self.command, self.path, headers, body, str(self.client_address[0]))
+            request = Request(self.command, self.path, headers, body, str(self.client_address[0]), self.server.scheme)
         except ValueError:  # an address that cannot be taken apart
             self._send(Response.of(400, {"message": "Bad Request"}), Outcome(None))
             return

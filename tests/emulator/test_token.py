@@ -56,7 +56,7 @@ def test_the_fourth_token_in_a_minute_is_refused() -> None:
 
 
 def test_calls_without_a_good_token_are_unauthorised(emulator: Emulator, partner: Partner) -> None:
-    for header in (None, "Bearer nonsense", partner.session.headers["Authorization"].replace("Bearer", "bearer")):
+    for header in (None, "Bearer nonsense", str(partner.session.headers["Authorization"]).replace("Bearer", "bearer")):
         answer = requests.get(
             f"{emulator.url}/v2/balance", headers={"Authorization": header} if header else {}, timeout=5
         )
