@@ -118,6 +118,18 @@ class Settings:
         return float(_setting("UNCONFIRMED_GRACE", 75 * 60))
 
     @property
+    def BALANCE_INTERVAL(self) -> float:
+        return float(_setting("BALANCE_INTERVAL", 60))
+
+    @property
+    def LOOKUPS_PER_MINUTE(self) -> int:
+        return int(_setting("LOOKUPS_PER_MINUTE", 40))
+
+    @property
+    def PACKAGE_REQUESTS_PER_MINUTE(self) -> int:
+        return int(_setting("PACKAGE_REQUESTS_PER_MINUTE", 80))
+
+    @property
     def SIGNAL_LEASE(self) -> float:
         return float(_setting("SIGNAL_LEASE", 300))
 

@@ -56,3 +56,15 @@ esim_low_data = Signal()
 #: *Arguments*: ``message`` (str, Airalo's words), ``remaining`` (Decimal in the account's currency, or None),
 #: ``event_id`` (uuid.UUID).
 credit_limit_reached = Signal()
+
+#: *Sent when* Airalo refused an order for lack of credit (code 11), so that no order is sent any more.
+#: *Sender*: :class:`~django_airalo.models.SubmissionPause`.
+#: *Arguments*: ``reason`` (str), ``balance`` (Decimal in the account's currency, or None if unknown), ``event_id``
+#: (uuid.UUID).
+submission_paused = Signal()
+
+#: *Sent when* orders are sent again, because the balance grew or an operator said so.
+#: *Sender*: :class:`~django_airalo.models.SubmissionPause`.
+#: *Arguments*: ``reason`` (str, why it had been paused), ``balance`` (Decimal or None, as it was when the pause
+#: began), ``event_id`` (uuid.UUID).
+submission_resumed = Signal()

@@ -19,6 +19,7 @@ from django_airalo import __version__
 from django_airalo.conf import conf
 from django_airalo.exceptions import AiraloConfigurationError, AiraloResponseError, PayloadError
 
+from .limits import RateLimit
 from .payloads import (
     AcceptedOrder,
     BalanceData,
@@ -68,6 +69,11 @@ class AiraloClient:
         self._client_id = conf.CLIENT_ID if client_id is None else client_id
         self._client_secret = conf.CLIENT_SECRET if client_secret is None else client_secret
         timeout = timeout or (conf.CONNECT_TIMEOUT, conf.READ_TIMEOUT)
+        cache = caches[conf.CACHE_ALIAS] if cache is None else cache
+        self._limits = {
+            "/v2/packages": RateLimit("packages", conf.PACKAGE_REQUESTS_PER_MINUTE, cache),
+            "/v2/orders": RateLimit("look-ups", conf.LOOKUPS_PER_MINUTE, cache),
+        }
         self._transport = Transport(
             (conf.BASE_URL if base_url is None else base_url).rstrip("/"),
             session=session or build_session(),
@@ -76,7 +82,7 @@ class AiraloClient:
         )
         self._tokens = TokenStore(
             self._fetch_token,
-            cache=caches[conf.CACHE_ALIAS] if cache is None else cache,
+            cache=cache,
             identity=f"{self._transport.base_url}\n{self._client_id}\n{self._client_secret}",
             lifetime=conf.TOKEN_LIFETIME,
             per_minute=conf.TOKEN_REQUESTS_PER_MINUTE,
@@ -279,6 +285,8 @@ class AiraloClient:
         headers: dict[str, str] | None = None,
     ) -> Any:
         self._require_credentials()
+        if method == "GET" and path in self._limits:
+            self._limits[path].take()
         return self._transport.send(
             method, path, tokens=self._tokens, params=_filled(params or {}), json=json, headers=headers
         )

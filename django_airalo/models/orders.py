@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import uuid
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +12,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+
+from .signalled import Signalled
 
 #: Airalo's documented limit for one order.
 MAX_QUANTITY = 50
@@ -187,7 +188,7 @@ class OrderEventQuerySet(models.QuerySet["OrderEvent"]):
         return self.filter(signal_due_at__lte=now).order_by("id")
 
 
-class OrderEvent(models.Model):
+class OrderEvent(Signalled):
     """One thing that happened to an order. A change of status is signalled from here."""
 
     class Kind(models.TextChoices):
@@ -197,7 +198,6 @@ class OrderEvent(models.Model):
         NOTED = "noted", pgettext_lazy("order event", "Noted")
         ATTENTION = "attention", pgettext_lazy("order event", "Needs attention")
 
-    event_id = models.UUIDField(_("event id"), default=uuid.uuid4, unique=True, editable=False)
     order = models.ForeignKey(EsimOrder, verbose_name=_("order"), on_delete=models.CASCADE, related_name="events")
     kind = models.CharField(_("kind"), max_length=14, choices=Kind)
     old_status = models.CharField(_("from"), max_length=11, choices=EsimOrder.Status, blank=True)
@@ -207,13 +207,6 @@ class OrderEvent(models.Model):
     detail = models.TextField(_("detail"), blank=True)
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
     created_at = models.DateTimeField(_("at"), default=timezone.now, editable=False)
-
-    signal_due_at = models.DateTimeField(
-        _("signal due at"), null=True, blank=True, db_index=True, help_text=_("Empty when there is nothing to signal.")
-    )
-    signalled_at = models.DateTimeField(_("signalled at"), null=True, blank=True)
-    signal_tries = models.PositiveIntegerField(_("signal tries"), default=0)
-    signal_error = models.TextField(_("signal error"), blank=True)
 
     objects = OrderEventQuerySet.as_manager()
 

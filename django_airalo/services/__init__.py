@@ -1,5 +1,6 @@
 """The verbs: the only code that changes an order, an eSIM or a webhook event."""
 
+from .account import pause_submission, resume_submission
 from .catalogue import sync_packages
 from .decisions import mark_failed, mark_never_placed
 from .fulfilment import sync_order
@@ -11,9 +12,11 @@ __all__ = [
     "cancel_order",
     "mark_failed",
     "mark_never_placed",
+    "pause_submission",
     "place_order",
     "process_webhook_event",
     "receive_webhook",
+    "resume_submission",
     "submit_order",
     "sweep",
     "sync_order",

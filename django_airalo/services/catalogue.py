@@ -87,7 +87,7 @@ def _locations() -> Iterator[LocationData]:
             page = get_client().get_packages(limit=PAGE_SIZE, page=number)
         except AiraloRateLimitError as error:
             waits += 1
-            if waits > 5:
+            if waits > 20:
                 raise
             time.sleep(min(error.retry_after or 15, 60))
             continue

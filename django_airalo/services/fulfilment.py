@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +24,10 @@ from .transitions import TRANSITIONS, call_for_attention, change_status, lock, n
 logger = logging.getLogger("django_airalo.orders")
 
 Status = EsimOrder.Status
+
+OVERDUE = "Overdue: accepted, but neither delivered nor refused."
+#: Orders on one page of Airalo's list. Airalo documents no highest number; if it gives fewer, there are more pages.
+LIST_PAGE_SIZE = 100
 
 
 def reference_in(description: str) -> str:
@@ -60,6 +66,49 @@ def sync_order(order: EsimOrder | int, *, source: str = "look-up") -> EsimOrder:
             _record_not_found(current, source=source)
         signal_after_commit(current)
     return EsimOrder.objects.get(pk=order.pk)
+
+
+def sync_accepted(orders: Sequence[EsimOrder]) -> bool:
+    """Look up many accepted orders at once, by reading Airalo's list of orders page by page.
+
+    Returns ``False``, with nothing done, if the list is so long that a look-up for each order takes fewer requests.
+    Raises ``AiraloAPIError`` if a page could not be read. Nothing was changed then.
+    """
+    found = _look_up_all({order.reference: order for order in orders})
+    if found is None:
+        return False
+    now = database.now()
+    for order in orders:
+        listed = found.get(order.reference)
+        if listed or (_is_overdue(order, now) and OVERDUE not in order.attention):
+            with database.atomic():
+                current = lock(order.pk)
+                if listed:
+                    _record_found(current, listed, source="look-up")
+                else:
+                    _record_not_found(current, source="look-up")
+                signal_after_commit(current)
+    return True
+
+
+def _look_up_all(orders: Mapping[str, EsimOrder]) -> dict[str, list[OrderData]] | None:
+    """By reference, what Airalo's list has of these orders; ``None`` if the list has more pages than there are orders."""
+    # A day of margin on both sides: the time zone of Airalo's dates is not documented.
+    first = min(order.created_at for order in orders.values()) - timedelta(days=1)
+    days = f"{first:%Y-%m-%d} - {database.now() + timedelta(days=1):%Y-%m-%d}"
+    found: dict[str, list[OrderData]] = {}
+    number = 1
+    while True:
+        page = get_client().list_orders(created_at=days, limit=LIST_PAGE_SIZE, page=number)
+        if page.last_page is None or page.last_page > len(orders):
+            return None
+        for item in page.items:
+            reference = reference_in(item.description)
+            if reference in orders:
+                found.setdefault(reference, []).append(item)
+        if not page.has_next:
+            return found
+        number += 1
 
 
 def settle_by_look_up(order: EsimOrder, *, source: str) -> bool:
@@ -110,15 +159,17 @@ def _record_listed(order: EsimOrder, data: OrderData, *, now: datetime, source: 
 
 def _record_not_found(order: EsimOrder, *, source: str) -> None:
     now = database.now()
-    note(order, "Airalo does not list the order.", now=now, source=source, kind=OrderEvent.Kind.LOOKED_UP)
-    if order.status == Status.ACCEPTED:
-        waited = now - (order.accepted_at or now)
-        if waited > timedelta(seconds=conf.OVERDUE_AFTER):
-            call_for_attention(order, "Overdue: accepted, but neither delivered nor refused.", now=now, source=source)
+    if order.status == Status.ACCEPTED and _is_overdue(order, now):
+        call_for_attention(order, OVERDUE, now=now, source=source)
     elif order.status == Status.UNCONFIRMED:
+        note(order, "Airalo does not list the order.", now=now, source=source, kind=OrderEvent.Kind.LOOKED_UP)
         waited = now - (order.unconfirmed_at or now)
         if waited > timedelta(seconds=conf.UNCONFIRMED_GRACE):
             _apply_unconfirmed_policy(order, now=now)
+
+
+def _is_overdue(order: EsimOrder, now: datetime) -> bool:
+    return now - (order.accepted_at or now) > timedelta(seconds=conf.OVERDUE_AFTER)
 
 
 def _apply_unconfirmed_policy(order: EsimOrder, *, now: datetime) -> None:
@@ -133,7 +184,8 @@ def _apply_unconfirmed_policy(order: EsimOrder, *, now: datetime) -> None:
 def next_look_up(order: EsimOrder, now: datetime) -> datetime:
     """When to look the order up next: soon at first, then ever less often."""
     delays = conf.LOOKUP_DELAYS
-    return now + timedelta(seconds=delays[min(order.lookups, len(delays) - 1)])
+    delay = delays[min(order.lookups, len(delays) - 1)]
+    return now + timedelta(seconds=delay * random.uniform(0.9, 1.1))  # noqa: S311  spreads requests, guards nothing
 
 
 # What Airalo says of an order; each is called inside database.atomic(), with the order locked

@@ -29,7 +29,7 @@ from django_airalo.exceptions import (
 from django_airalo.models import EsimOrder, OrderEvent, Package
 from django_airalo.models.orders import MAX_QUANTITY, REFERENCE_LENGTH
 
-from . import database, fulfilment, nudges
+from . import account, database, fulfilment, nudges
 from .signalling import send_signals, signal_after_commit
 from .transitions import change_status, lock, note
 
@@ -38,7 +38,7 @@ logger = logging.getLogger("django_airalo.orders")
 Status = EsimOrder.Status
 
 #: Refusals that say something of the account or the operator, not of the order, and the seconds to wait at least.
-TRY_LATER: dict[type[AiraloAPIError], float] = {OperatorMaintenanceError: 120, InsufficientCreditError: 300}
+TRY_LATER: dict[type[AiraloAPIError], float] = {OperatorMaintenanceError: 120, InsufficientCreditError: 0}
 
 
 def place_order(
@@ -115,7 +115,7 @@ def submit_order(order: EsimOrder | int, *, force: bool = False) -> EsimOrder:
 
     Args:
         order: an order or its primary key.
-        force: also if it is not due yet, because it is waiting to be tried again.
+        force: also if it is not due yet, because it is waiting to be tried again. A pause holds it back all the same.
 
     Returns:
         The order as it is afterwards. What went wrong stands in ``error_code`` and ``error_reason``.
@@ -251,6 +251,8 @@ def _known(idempotency_key: str, content: dict[str, Any]) -> EsimOrder | None:
 
 def _claim(order_pk: int, *, force: bool) -> EsimOrder | None:
     """Take a pending order that is due, or ``None``. The commit of this transaction is what makes us its owner."""
+    if account.active_pause():
+        return None
     with database.atomic(durable=True):
         now = database.now()
         pending = EsimOrder.objects.filter(pk=order_pk, status=Status.PENDING)
@@ -331,6 +333,8 @@ def _record_failure(order: EsimOrder, error: AiraloAPIError) -> None:
     else:
         wait = error.retry_after or TRY_LATER.get(type(error))
         _put_back(order, reason=str(error), code=error.code, wait=wait)
+        if isinstance(error, InsufficientCreditError):
+            account.pause_submission(order, error.reason)
 
 
 def _finish(order: EsimOrder, status: str, error: AiraloAPIError, due_in: float | None = None) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from django.db.models import F
 
@@ -13,7 +14,8 @@ from django_airalo.exceptions import AiraloAPIError, AiraloConfigurationError, A
 from django_airalo.models import EsimOrder, WebhookEvent
 
 from . import database
-from .fulfilment import next_look_up, sync_order
+from .account import active_pause, check_pause, send_due_pause_signals
+from .fulfilment import next_look_up, sync_accepted, sync_order
 from .inbox import process_webhook_event
 from .ordering import submit_order
 from .signalling import send_due_signals, send_signals
@@ -22,6 +24,12 @@ from .transitions import change_status
 logger = logging.getLogger("django_airalo.recovery")
 
 Status = EsimOrder.Status
+Row = TypeVar("Row")
+
+#: From this many due look-ups on, reading the list of orders page by page may take fewer requests.
+WORTH_A_LIST = 5
+#: How many times as many orders are looked up by the list as one by one.
+MANY = 10
 
 
 @dataclass
@@ -49,54 +57,85 @@ def sweep(limit: int = 200) -> SweepReport:
         limit: how many rows of each kind to deal with at most; the rest is for the next sweep.
     """
     report = SweepReport()
-    for event in WebhookEvent.objects.due(database.now())[:limit]:
-        try:
-            process_webhook_event(event)
-            report.webhooks += 1
-        except Exception:  # One row must not keep the others from being swept. It stays due.
-            logger.exception("Webhook %s could not be interpreted", event.pk)
-            report.put_off += 1
-    act: dict[str, Callable[[EsimOrder, SweepReport, datetime], None]] = {
-        Status.PENDING: _submit,
-        Status.SUBMITTING: _expire,
-        Status.ACCEPTED: _look_up,
-        Status.UNCONFIRMED: _look_up,
-    }
-    now = database.now()
-    for order in EsimOrder.objects.due(now).filter(status__in=act)[:limit]:
-        try:
-            act[order.status](order, report, now)
-        except (AiraloRateLimitError, AiraloTokenError) as error:
-            logger.warning("Sweep stopped asking Airalo: %s", error)
-            report.put_off += 1
-            break
-        except (AiraloAPIError, AiraloConfigurationError) as error:
-            logger.warning("Order %s was put off: %s", order.reference, error)
-            report.put_off += 1
-        except Exception:  # as above
-            logger.exception("Order %s could not be swept", order.reference)
-            report.put_off += 1
-    report.signalled = send_due_signals(limit)
+    _each(WebhookEvent.objects.due(database.now())[:limit], _process, report)
+    _asking(check_pause, report)
+    acts: list[tuple[str, Callable[[EsimOrder, SweepReport], None]]] = [
+        (Status.PENDING, _submit),
+        (Status.SUBMITTING, _expire),
+        (Status.UNCONFIRMED, _look_up),
+    ]
+    for status, act in acts:
+        if status == Status.PENDING and active_pause():
+            continue
+        _each(EsimOrder.objects.due(database.now()).filter(status=status)[:limit], act, report)
+    _asking(partial(_look_up_accepted, report, limit), report)
+    report.signalled = send_due_signals(limit) + send_due_pause_signals()
     return report
 
 
-def _submit(order: EsimOrder, report: SweepReport, now: datetime) -> None:
+def _each(rows: Iterable[Row], act: Callable[[Row, SweepReport], None], report: SweepReport) -> None:
+    """Act on each row, until Airalo wants no more requests."""
+    for row in list(rows):
+        if not _asking(partial(act, row, report), report):
+            return
+
+
+def _asking(act: Callable[[], None], report: SweepReport) -> bool:
+    """Act; ``False`` if it is no use to ask Airalo for more of the kind now."""
+    try:
+        act()
+    except (AiraloRateLimitError, AiraloTokenError) as error:
+        logger.warning("Stopped asking Airalo: %s", error)
+        report.put_off += 1
+        return False
+    except (AiraloAPIError, AiraloConfigurationError) as error:
+        logger.warning("Put off: %s", error)
+        report.put_off += 1
+    except Exception:  # One row must not keep the others from being swept. It stays due.
+        logger.exception("Could not be swept")
+        report.put_off += 1
+    return True
+
+
+def _process(event: WebhookEvent, report: SweepReport) -> None:
+    process_webhook_event(event)
+    report.webhooks += 1
+
+
+def _submit(order: EsimOrder, report: SweepReport) -> None:
     submit_order(order)
     report.submitted += 1
 
 
-def _expire(order: EsimOrder, report: SweepReport, now: datetime) -> None:
+def _expire(order: EsimOrder, report: SweepReport) -> None:
     """The worker that held the order died or hangs; whether its request left nobody knows."""
     detail = "The lease ran out: the worker died or hangs, and may have sent the order."
+    now = database.now()
     with database.atomic():
         if change_status(order, Status.UNCONFIRMED, now=now, source="sweep", detail=detail, due_at=now):
             report.expired += 1
     send_signals(order.pk)
 
 
-def _look_up(order: EsimOrder, report: SweepReport, now: datetime) -> None:
-    unchanged = EsimOrder.objects.filter(pk=order.pk, due_at=order.due_at, status=order.status)
-    # Moving the due time on first keeps other sweeps from asking for the same order.
-    if unchanged.update(due_at=next_look_up(order, now), lookups=F("lookups") + 1):
+def _look_up(order: EsimOrder, report: SweepReport) -> None:
+    if _claim_look_up(order):
         sync_order(order)
         report.looked_up += 1
+
+
+def _look_up_accepted(report: SweepReport, limit: int) -> None:
+    """Look up the accepted orders that are due: all by the list of orders if that is cheaper, else each by itself."""
+    due = EsimOrder.objects.due(database.now()).filter(status=Status.ACCEPTED)
+    many = list(due[: limit * MANY])
+    if len(many) >= WORTH_A_LIST and sync_accepted(many):
+        for order in many:
+            _claim_look_up(order)
+        report.looked_up += len(many)
+    else:
+        _each(many[:limit], _look_up, report)
+
+
+def _claim_look_up(order: EsimOrder) -> bool:
+    """Move the order's due time on, which keeps other sweeps from asking for the same order."""
+    unchanged = EsimOrder.objects.filter(pk=order.pk, due_at=order.due_at, status=order.status)
+    return bool(unchanged.update(due_at=next_look_up(order, database.now()), lookups=F("lookups") + 1))

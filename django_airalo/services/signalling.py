@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from django.db import transaction
@@ -13,6 +13,7 @@ from django.dispatch import Signal
 from django_airalo import signals
 from django_airalo.conf import conf
 from django_airalo.models import EsimOrder, OrderEvent
+from django_airalo.models.signalled import Signalled
 
 from . import database
 
@@ -48,12 +49,10 @@ def _send(events: Iterable[OrderEvent]) -> int:
 
 
 def _send_event(event: OrderEvent) -> bool:
-    """Claim an event and send its signals; ``False`` if another process has it or a receiver raised."""
-    # Each try waits twice as long as the one before: a receiver that always raises is not called every few minutes.
-    lease_end = database.now() + timedelta(seconds=conf.SIGNAL_LEASE * 2 ** min(event.signal_tries, 8))
-    claim = OrderEvent.objects.filter(pk=event.pk, signal_due_at=event.signal_due_at)
-    if not claim.update(signal_due_at=lease_end, signal_tries=F("signal_tries") + 1):
-        return False
+    return send_from(event, lambda: _tell(event))
+
+
+def _tell(event: OrderEvent) -> list[str]:
     order = EsimOrder.objects.select_related("user").get(pk=event.order_id)
     failures = send_robust(
         signals.esim_order_status_changed,
@@ -68,7 +67,24 @@ def _send_event(event: OrderEvent) -> bool:
         failures += send_robust(specific, EsimOrder, order=order, event_id=event.event_id, late=event.late)
     elif specific:
         failures += send_robust(specific, EsimOrder, order=order, event_id=event.event_id)
-    claimed = OrderEvent.objects.filter(pk=event.pk, signal_due_at=lease_end)
+    return failures
+
+
+def send_from(row: Signalled, send: Callable[[], list[str]]) -> bool:
+    """Claim a row, send its signals and note the outcome; ``False`` if another process has it or a receiver raised.
+
+    Args:
+        row: as read; its ``signal_due_at`` is what the claim compares with.
+        send: sends the signals and returns a line for each receiver that raised.
+    """
+    rows = type(row)._default_manager.filter(pk=row.pk)
+    # Each try waits twice as long as the one before: a receiver that always raises is not called every few minutes.
+    lease_end = database.now() + timedelta(seconds=conf.SIGNAL_LEASE * 2 ** min(row.signal_tries, 8))
+    claim = rows.filter(signal_due_at=row.signal_due_at)
+    if row.signal_due_at is None or not claim.update(signal_due_at=lease_end, signal_tries=F("signal_tries") + 1):
+        return False
+    failures = send()
+    claimed = rows.filter(signal_due_at=lease_end)
     if failures:
         claimed.update(signal_error="\n".join(failures))
         return False

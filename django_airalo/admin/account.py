@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from django_airalo import services
+from django_airalo.models import SubmissionPause
+
+from .base import ReadOnlyAdmin
+
+
+@admin.register(SubmissionPause)
+class SubmissionPauseAdmin(ReadOnlyAdmin):
+    list_display = ("paused_at", "is_active", "balance", "reason", "resumed_at", "resumed_by")
+    list_select_related = ("order",)
+    actions = ("resume",)
+
+    @admin.action(description=gettext_lazy("Send orders to Airalo again"), permissions=["act"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[SubmissionPause]) -> None:
+        if services.resume_submission(resumed_by=str(request.user)):
+            self.message_user(request, _("Orders are sent again, beginning with the next sweep."), messages.SUCCESS)
+        else:
+            self.message_user(request, _("There is no pause."), messages.WARNING)

@@ -1,0 +1,40 @@
+"""The state of the shop's account at Airalo, as far as orders depend on it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .orders import EsimOrder
+from .signalled import Signalled
+
+
+class SubmissionPause(Signalled):
+    """A time in which no order is sent to Airalo, because the balance did not cover one. One at most is active."""
+
+    # True or NULL, never False: so that a plain unique index, which every database has, allows one active pause.
+    is_active = models.BooleanField(_("active"), null=True, unique=True, default=True)
+    reason = models.TextField(_("reason"))
+    order = models.ForeignKey(
+        EsimOrder, verbose_name=_("refused order"), null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    balance = models.DecimalField(
+        _("balance"),
+        max_digits=14,
+        decimal_places=2,
+        null=True,
+        help_text=_("When it began, in the account's currency. Empty if unknown."),
+    )
+    paused_at = models.DateTimeField(_("since"), default=timezone.now, editable=False)
+    resumed_at = models.DateTimeField(_("until"), null=True, blank=True)
+    resumed_by = models.CharField(_("ended by"), max_length=255, blank=True)
+    due_at = models.DateTimeField(_("balance looked up next at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("submission pause")
+        verbose_name_plural = _("submission pauses")
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.paused_at:%Y-%m-%d %H:%M} {self.reason}"
