@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from django_airalo.client import get_client
-from django_airalo.client.payloads import OrderData, SimData
+from django_airalo.client.payloads import OrderData, Page, SimData
 from django_airalo.conf import conf
+from django_airalo.exceptions import AiraloRateLimitError
 from django_airalo.models import Esim, EsimOrder, OrderEvent, WebhookEvent
 from django_airalo.models.esims import validate_iccid
 from django_airalo.models.orders import REFERENCE_LENGTH
@@ -28,6 +30,8 @@ Status = EsimOrder.Status
 OVERDUE = "Overdue: accepted, but neither delivered nor refused."
 #: Orders on one page of Airalo's list. Airalo documents no highest number; if it gives fewer, there are more pages.
 LIST_PAGE_SIZE = 100
+#: Seconds to wait for one page when the limit for look-ups is reached.
+LIST_PATIENCE = 60
 
 
 def reference_in(description: str) -> str:
@@ -68,47 +72,62 @@ def sync_order(order: EsimOrder | int, *, source: str = "look-up") -> EsimOrder:
     return EsimOrder.objects.get(pk=order.pk)
 
 
-def sync_accepted(orders: Sequence[EsimOrder]) -> bool:
+def sync_accepted(orders: Sequence[EsimOrder], claim: Callable[[EsimOrder], object]) -> bool:
     """Look up many accepted orders at once, by reading Airalo's list of orders page by page.
 
-    Returns ``False``, with nothing done, if the list is so long that a look-up for each order takes fewer requests.
-    Raises ``AiraloAPIError`` if a page could not be read. Nothing was changed then.
+    Args:
+        claim: called for each order before most of the list is read, to keep others from doing the same.
+
+    Returns:
+        ``False``, with nothing claimed, if the list is so long that a look-up for each order takes fewer requests.
+
+    Raises:
+        AiraloAPIError: a page could not be read. No order was changed.
     """
-    found = _look_up_all({order.reference: order for order in orders})
-    if found is None:
+    # A day of margin on both sides: the time zone of Airalo's dates is not documented.
+    first = min(order.created_at for order in orders) - timedelta(days=1)
+    days = f"{first:%Y-%m-%d} - {database.now() + timedelta(days=1):%Y-%m-%d}"
+    page = _list_page(days, 1)
+    if page.last_page is None or page.last_page > len(orders):
         return False
-    now = database.now()
     for order in orders:
-        listed = found.get(order.reference)
-        if listed or (_is_overdue(order, now) and OVERDUE not in order.attention):
-            with database.atomic():
-                current = lock(order.pk)
-                if listed:
-                    _record_found(current, listed, source="look-up")
-                else:
-                    _record_not_found(current, source="look-up")
-                signal_after_commit(current)
+        claim(order)
+    listed = list(page.items)
+    while page.has_next:
+        page = _list_page(days, (page.current_page or 1) + 1)
+        listed += page.items
+    found: dict[str, list[OrderData]] = {}
+    for item in listed:
+        found.setdefault(reference_in(item.description), []).append(item)
+    for order in orders:
+        _record_look_up(order, found.get(order.reference, []))
     return True
 
 
-def _look_up_all(orders: Mapping[str, EsimOrder]) -> dict[str, list[OrderData]] | None:
-    """By reference, what Airalo's list has of these orders; ``None`` if the list has more pages than there are orders."""
-    # A day of margin on both sides: the time zone of Airalo's dates is not documented.
-    first = min(order.created_at for order in orders.values()) - timedelta(days=1)
-    days = f"{first:%Y-%m-%d} - {database.now() + timedelta(days=1):%Y-%m-%d}"
-    found: dict[str, list[OrderData]] = {}
-    number = 1
+def _list_page(days: str, number: int) -> Page[OrderData]:
+    """A page of Airalo's list of orders, waiting where the limit for look-ups says so."""
+    give_up = time.monotonic() + LIST_PATIENCE
     while True:
-        page = get_client().list_orders(created_at=days, limit=LIST_PAGE_SIZE, page=number)
-        if page.last_page is None or page.last_page > len(orders):
-            return None
-        for item in page.items:
-            reference = reference_in(item.description)
-            if reference in orders:
-                found.setdefault(reference, []).append(item)
-        if not page.has_next:
-            return found
-        number += 1
+        try:
+            return get_client().list_orders(created_at=days, limit=LIST_PAGE_SIZE, page=number)
+        except AiraloRateLimitError as error:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(min(error.retry_after or 10, LIST_PATIENCE))
+
+
+def _record_look_up(order: EsimOrder, found: list[OrderData]) -> None:
+    """What the list says of one accepted order; nothing is written if there is no news."""
+    is_news = found or (_is_overdue(order, database.now()) and OVERDUE not in order.attention)
+    if not is_news:
+        return
+    with database.atomic():
+        current = lock(order.pk)
+        if found:
+            _record_found(current, found, source="look-up")
+        else:
+            _record_not_found(current, source="look-up")
+        signal_after_commit(current)
 
 
 def settle_by_look_up(order: EsimOrder, *, source: str) -> bool:

@@ -127,9 +127,7 @@ def _look_up_accepted(report: SweepReport, limit: int) -> None:
     """Look up the accepted orders that are due: all by the list of orders if that is cheaper, else each by itself."""
     due = EsimOrder.objects.due(database.now()).filter(status=Status.ACCEPTED)
     many = list(due[: limit * MANY])
-    if len(many) >= WORTH_A_LIST and sync_accepted(many):
-        for order in many:
-            _claim_look_up(order)
+    if len(many) >= WORTH_A_LIST and sync_accepted(many, claim=_claim_look_up):
         report.looked_up += len(many)
     else:
         _each(many[:limit], _look_up, report)

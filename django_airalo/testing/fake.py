@@ -68,6 +68,7 @@ class FakeAiralo(ContextDecorator):
         session.mount("https://", _Adapter(self))
         self._overrides = override_settings(
             AIRALO_WEBHOOK_SECRETS=conf.WEBHOOK_SECRETS or ["fake-webhook-secret"],
+            AIRALO_LOOKUPS_PER_MINUTE=10**6,
             AIRALO_WEBHOOK_URL=conf.WEBHOOK_URL or "https://shop.example.com/airalo/webhook/",
         )
         self._overrides.enable()
