@@ -31,9 +31,13 @@ def dispatch(world: World, request: Request) -> Response:
 
 
 def _data(request: Request) -> dict[str, Any]:
-    if request.body.lstrip().startswith(b"["):  # a script, as it stands in its file
-        return {"rules": json.loads(request.body)}
-    return request.data
+    # Read as JSON whatever the header says: curl calls everything a form.
+    content = json.loads(request.body) if request.body else {}
+    if isinstance(content, list):  # a script, as it stands in its file
+        return {"rules": content}
+    if not isinstance(content, dict):
+        raise ValueError("the body must be a JSON object")
+    return content
 
 
 def snapshot(world: World) -> dict[str, Any]:

@@ -49,6 +49,19 @@ def test_faults_by_route(partner: Partner, package_id: str, control: Any) -> Non
     assert "no fault is called 'nonsense'" in bad.json()["error"]
 
 
+def test_json_is_read_whatever_the_header_says(emulator: Emulator) -> None:
+    # as `curl -d` sends it
+    answer = requests.post(
+        f"{emulator.url}/_emulator/balance",
+        data='{"amount": "7.50"}',
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        timeout=5,
+    )
+    assert answer.json() == {"balance": "7.50"}
+    for wrong in ("not JSON", "3"):
+        assert requests.post(f"{emulator.url}/_emulator/balance", data=wrong, timeout=5).status_code == 400
+
+
 def test_tokens_balance_stock_and_packages_by_route(
     emulator: Emulator, partner: Partner, package_id: str, control: Any
 ) -> None:
