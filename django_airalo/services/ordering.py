@@ -39,6 +39,8 @@ Status = EsimOrder.Status
 
 #: Refusals that say something of the account or the operator, not of the order, and the seconds to wait at least.
 TRY_LATER: dict[type[AiraloAPIError], float] = {OperatorMaintenanceError: 120, InsufficientCreditError: 0}
+#: What the columns hold. Django's own validators for addresses let more through.
+COLUMN_LENGTHS = {"brand_settings_name": 255, "to_email": 254, "webhook_url": 500}
 
 
 def place_order(
@@ -79,15 +81,20 @@ def place_order(
     content = {
         "package_id": package_id,
         "quantity": quantity,
-        "user": user if getattr(user, "is_authenticated", False) else None,
+        "user": user,
         "description": description,
         "brand_settings_name": brand_settings_name,
         "to_email": to_email,
-        "sharing_option": list(sharing_option),
-        "copy_address": list(copy_address),
+        "sharing_option": sharing_option,
+        "copy_address": copy_address,
         "webhook_url": webhook_url,
     }
     _validate(content, idempotency_key)
+    content |= {
+        "user": user if getattr(user, "is_authenticated", False) else None,
+        "sharing_option": list(sharing_option),
+        "copy_address": list(copy_address),
+    }
     with database.atomic():
         if idempotency_key is not None and (known := _known(idempotency_key, content)):
             return known
@@ -163,8 +170,16 @@ def _validate(content: dict[str, Any], idempotency_key: str | None) -> None:
         value = content[field]
         if not isinstance(value, str):
             refuse(field, _("%(value)r is not text.") % {"value": value})
-        elif "\x00" in value or (not value.isascii() and not _is_unicode(value)):
+        elif not _can_be_stored(value):
             refuse(field, _("The text holds a character that cannot be stored."))
+    for field in ("sharing_option", "copy_address"):
+        value = content[field]
+        # A string is a sequence of letters, but nobody means that.
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            refuse(field, _("%(value)r is not a list of texts.") % {"value": value})
+    # A primary key, say, would else be taken for a guest.
+    if content["user"] is not None and not hasattr(content["user"], "is_authenticated"):
+        refuse("user", _("%(value)r is not a user.") % {"value": content["user"]})
     if errors:
         raise ValidationError(errors)
     if not content["package_id"].strip() or len(content["package_id"]) > 255:
@@ -175,17 +190,21 @@ def _validate(content: dict[str, Any], idempotency_key: str | None) -> None:
             "quantity",
             _("%(value)r is not a whole number from 1 to %(max)d.") % {"value": quantity, "max": MAX_QUANTITY},
         )
-    if idempotency_key is not None and (not isinstance(idempotency_key, str) or not 1 <= len(idempotency_key) <= 255):
-        refuse("idempotency_key", _("Give text of 1 to 255 characters, or None."))
-    room = conf.DESCRIPTION_MAX_LENGTH - REFERENCE_LENGTH - 1
+    if idempotency_key is not None:
+        if not isinstance(idempotency_key, str) or not 1 <= len(idempotency_key) <= 255:
+            refuse("idempotency_key", _("Give text of 1 to 255 characters, or None."))
+        elif not _can_be_stored(idempotency_key):
+            refuse("idempotency_key", _("The text holds a character that cannot be stored."))
+    room = max(0, conf.DESCRIPTION_MAX_LENGTH - REFERENCE_LENGTH - 1)
     if len(content["description"]) > room:
         refuse(
             "description",
             _("%(length)d characters are too many: %(room)d at most, since the reference goes before it.")
             % {"length": len(content["description"]), "room": room},
         )
-    if len(content["brand_settings_name"]) > 255:
-        refuse("brand_settings_name", _("255 characters at most."))
+    for field, longest in COLUMN_LENGTHS.items():
+        if len(content[field]) > longest:
+            refuse(field, _("%(max)d characters at most.") % {"max": longest})
     _validate_contacts(content, refuse)
     if errors:
         raise ValidationError(errors)
@@ -200,7 +219,7 @@ def _validate_contacts(content: dict[str, Any], refuse: Callable[[str, str], Non
             validate_email(address)
         except ValidationError:
             refuse(field, _("%(value)r is not an e-mail address.") % {"value": address})
-    if not set(map(str, sharing)) <= {"link", "pdf"}:
+    if not set(sharing) <= {"link", "pdf"}:
         refuse("sharing_option", _("%(value)r: only 'link' and 'pdf' exist.") % {"value": sharing})
     if to_email and not sharing:
         refuse("sharing_option", _("Airalo needs 'link', 'pdf' or both together with to_email."))
@@ -211,17 +230,19 @@ def _validate_contacts(content: dict[str, Any], refuse: Callable[[str, str], Non
             refuse("webhook_url", _("%(value)r is not a web address.") % {"value": content["webhook_url"]})
 
 
-def _is_unicode(value: str) -> bool:
+def _can_be_stored(value: str) -> bool:
     try:
         value.encode()
     except UnicodeEncodeError:  # a lone surrogate
         return False
-    return True
+    return "\x00" not in value
 
 
 def _validate_on_sale(package_id: str) -> None:
     """A package must be on sale, if there is a catalogue to know it from."""
-    package = Package.objects.filter(package_id=package_id).first()
+    # Compared once more, since a database's collation may ignore case and blanks at the end.
+    found = Package.objects.filter(package_id=package_id)
+    package = next((package for package in found if package.package_id == package_id), None)
     if package and package.withdrawn_at:
         raise ValidationError(
             {"package_id": _("Airalo has withdrawn the package %(id)r. Choose another.") % {"id": package_id}}
