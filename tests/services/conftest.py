@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from unittest.mock import create_autospec
+
+import pytest
+
+from django_airalo import signals
+
+#: The arguments that each signal is documented to send.
+DOCUMENTED = {
+    "esim_order_status_changed": ("order", "old_status", "new_status", "event_id"),
+    "esim_order_accepted": ("order", "event_id"),
+    "esim_order_completed": ("order", "event_id", "late"),
+    "esim_order_failed": ("order", "event_id"),
+    "esim_order_unconfirmed": ("order", "event_id"),
+    "esim_order_cancelled": ("order", "event_id"),
+    "esim_low_data": ("esim", "iccid", "level", "remaining_percentage", "package_name", "event_id"),
+    "credit_limit_reached": ("message", "remaining", "event_id"),
+}
+
+
+def receiver_of(name: str) -> Callable[..., None]:
+    """A receiver that takes exactly the documented arguments: any other raises TypeError."""
+
+    def receiver() -> None: ...
+
+    names = ("signal", "sender", *DOCUMENTED[name])
+    parameters = [inspect.Parameter(argument, inspect.Parameter.KEYWORD_ONLY) for argument in names]
+    receiver.__signature__ = inspect.Signature(parameters)
+    return create_autospec(receiver)
+
+
+class Heard(list):
+    """What the shop heard: ``(name of the signal, its arguments)``, in order."""
+
+    def names(self, order=None):
+        return [name for name, kwargs in self if order is None or kwargs.get("order") == order]
+
+    def of(self, name):
+        return [kwargs for heard, kwargs in self if heard == name]
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    log = Heard()
+    receivers = {}
+    for name in DOCUMENTED:
+        receivers[name] = receiver_of(name)
+        receivers[name].side_effect = lambda _name=name, **kwargs: log.append((_name, kwargs))
+        getattr(signals, name).connect(receivers[name], weak=False)
+    yield log
+    for name, receiver in receivers.items():
+        getattr(signals, name).disconnect(receiver)
+
+
+@pytest.fixture
+def committed(django_capture_on_commit_callbacks):
+    """``with committed():`` runs what waits for the commit, as a real commit would."""
+
+    def capture():
+        return django_capture_on_commit_callbacks(execute=True)
+
+    return capture
