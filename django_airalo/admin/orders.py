@@ -70,14 +70,12 @@ class EsimOrderAdmin(ReadOnlyAdmin):
 
     @admin.action(description=gettext_lazy("Submit to Airalo now"), permissions=["act"])
     def submit(self, request: HttpRequest, queryset: QuerySet[EsimOrder]) -> None:
-        pending = list(queryset.filter(status=EsimOrder.Status.PENDING))
-        skipped = queryset.count() - len(pending)
-        for order in pending:
-            current = services.submit_order(order, force=True)
-            level = messages.WARNING if current.error_reason else messages.SUCCESS
-            text = _("%(order)s: %(status)s. %(error)s")
-            values = {"order": order, "status": current.get_status_display(), "error": current.error_reason}
-            self.message_user(request, text % values, level)
+        orders = list(queryset)
+        sent = sum(services.submit_soon(order) for order in orders)
+        skipped = len(orders) - sent
+        if sent:
+            text = ngettext("%d order is being submitted.", "%d orders are being submitted.", sent)
+            self.message_user(request, text % sent, messages.SUCCESS)
         if skipped:
             text = ngettext("%d order is not pending.", "%d orders are not pending.", skipped)
             self.message_user(request, text % skipped, messages.WARNING)

@@ -5,7 +5,7 @@ from .catalogue import sync_packages
 from .decisions import mark_failed, mark_never_placed
 from .fulfilment import sync_order
 from .inbox import process_webhook_event, receive_webhook
-from .ordering import cancel_order, place_order, submit_order
+from .ordering import cancel_order, place_order, submit_order, submit_soon
 from .recovery import sweep
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "receive_webhook",
     "resume_submission",
     "submit_order",
+    "submit_soon",
     "sweep",
     "sync_order",
     "sync_packages",

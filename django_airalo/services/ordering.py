@@ -113,7 +113,7 @@ def place_order(
     return order
 
 
-def submit_order(order: EsimOrder | int, *, force: bool = False) -> EsimOrder:
+def submit_order(order: EsimOrder | int) -> EsimOrder:
     """Send a pending order to Airalo, unless somebody else does or it is not due yet.
 
     Safe to call any number of times, from any number of processes: the order is claimed first, by one UPDATE with a
@@ -122,7 +122,6 @@ def submit_order(order: EsimOrder | int, *, force: bool = False) -> EsimOrder:
 
     Args:
         order: an order or its primary key.
-        force: also if it is not due yet, because it is waiting to be tried again. A pause holds it back all the same.
 
     Returns:
         The order as it is afterwards. What went wrong stands in ``error_code`` and ``error_reason``.
@@ -131,13 +130,27 @@ def submit_order(order: EsimOrder | int, *, force: bool = False) -> EsimOrder:
         RuntimeError: called inside a transaction.
     """
     order_pk = order.pk if isinstance(order, EsimOrder) else order
-    claimed = _claim(order_pk, force=force)
+    claimed = _claim(order_pk)
     if claimed:
         try:
             _submit(claimed)
         finally:
             send_signals(order_pk)
     return EsimOrder.objects.get(pk=order_pk)
+
+
+def submit_soon(order: EsimOrder) -> bool:
+    """Have a pending order submitted right after the commit, though it is waiting to be tried again later.
+
+    Returns:
+        ``False`` if the order is not pending.
+    """
+    with database.atomic():
+        pending = EsimOrder.objects.filter(pk=order.pk, status=Status.PENDING)
+        if not pending.update(due_at=database.now()):
+            return False
+        nudges.after_commit("submit_order", order.pk, submit_order)
+    return True
 
 
 def cancel_order(order: EsimOrder) -> bool:
@@ -270,15 +283,13 @@ def _known(idempotency_key: str, content: dict[str, Any]) -> EsimOrder | None:
 # Submission
 
 
-def _claim(order_pk: int, *, force: bool) -> EsimOrder | None:
+def _claim(order_pk: int) -> EsimOrder | None:
     """Take a pending order that is due, or ``None``. The commit of this transaction is what makes us its owner."""
     if account.active_pause():
         return None
     with database.atomic(durable=True):
         now = database.now()
-        pending = EsimOrder.objects.filter(pk=order_pk, status=Status.PENDING)
-        if not force:
-            pending = pending.filter(due_at__lte=now)
+        pending = EsimOrder.objects.filter(pk=order_pk, status=Status.PENDING, due_at__lte=now)
         # Raising the attempt number is the lock: two workers cannot both find the row PENDING and due.
         if not pending.update(attempt=F("attempt") + 1, submitted_at=now):
             return None
