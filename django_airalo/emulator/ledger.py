@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS requests (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, remote TEXT, method TEXT NOT NULL, path TEXT NOT NULL,
     endpoint TEXT NOT NULL, call INTEGER NOT NULL, body TEXT NOT NULL, fault TEXT, status INTEGER
 );
+CREATE INDEX IF NOT EXISTS requests_call ON requests (endpoint, call);
 CREATE TABLE IF NOT EXISTS tokens (
     token TEXT PRIMARY KEY, issued_at REAL NOT NULL, expires_at REAL NOT NULL, revoked_at REAL
 );
@@ -189,8 +190,8 @@ class Ledger:
     def request_seen(self, endpoint: str, method: str, path: str, body: str, remote: str) -> tuple[int, int]:
         """Write down a request; return the row's id and which call of its endpoint this is, from 1 on."""
         with self.transaction():
-            count = self.row("SELECT count(*) AS n FROM requests WHERE endpoint = ?", (endpoint,))
-            call = (count["n"] if count else 0) + 1
+            last = self.row("SELECT max(call) AS call FROM requests WHERE endpoint = ?", (endpoint,))
+            call = ((last["call"] if last else None) or 0) + 1
             number = self.insert(
                 "requests",
                 at=time.time(),

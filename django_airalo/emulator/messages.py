@@ -103,6 +103,8 @@ def parse_body(content_type: str, body: bytes) -> dict[str, Any]:
         return _fold(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
     try:
         value = json.loads(body)
+        # PHP's json_decode refuses halves of surrogate pairs; Python's does not.
+        json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -91,6 +91,8 @@ def test_top_ups_come_only_when_asked_for(partner: Partner) -> None:
     [
         ({"limit": "many"}, {"limit": "The limit must be an integer."}),
         ({"page": "1.5"}, {"page": "The page must be an integer."}),
+        ({"filter[country]": "QQ"}, {"filter.country": "The selected country is not supported."}),
+        ({"limit": "0"}, {"limit": "The limit must be at least 1."}),
         (
             {"filter[type]": "lunar"},
             {"filter.type": "The selected type is not supported. Supported values:local, global."},
@@ -136,3 +138,13 @@ def test_packages_are_limited_per_token() -> None:
         statuses = [one.get("packages", params=query).status_code for _ in range(3)]
         assert statuses == [200, 200, 429]
         assert other.get("packages", params=query).status_code == 200
+
+
+def test_test_packages_are_shown_only_on_request(emulator: Emulator, partner: Partner) -> None:
+    def shown() -> set[str]:
+        return {package["id"] for package in packages_in(partner.get("packages").json()["data"])}
+
+    slug = "test-out-of-stock-7days-1gb"
+    assert slug not in shown()
+    emulator.options.change(list_test_packages=True)
+    assert slug in shown()
