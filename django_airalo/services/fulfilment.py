@@ -240,7 +240,8 @@ def record_late_acceptance(order_pk: int, request_id: str, *, attempt: int, now:
     if order.attempt != attempt:
         reason = f"Attempt {attempt} was accepted after it had been given up; attempt {order.attempt} may buy again."
         call_for_attention(order, reason, now=now, source="submit")
-    if order.status in (Status.PENDING, Status.UNCONFIRMED):
+    # SUBMITTING here is the next attempt: it loses its claim, so that it does not send if it has not yet.
+    if order.status in (Status.PENDING, Status.SUBMITTING, Status.UNCONFIRMED):
         due_at = now + timedelta(seconds=conf.LOOKUP_DELAYS[0])
         change_status(order, Status.ACCEPTED, now=now, source="submit", request_id=request_id, due_at=due_at)
     else:
