@@ -39,6 +39,8 @@ Status = EsimOrder.Status
 
 #: Refusals that say something of the account or the operator, not of the order, and the seconds to wait at least.
 TRY_LATER: dict[type[AiraloAPIError], float] = {OperatorMaintenanceError: 120, InsufficientCreditError: 0}
+#: Seconds. A Retry-After that asks for more is taken for a mistake: it must not bury an order or break the arithmetic.
+LONGEST_WAIT = 24 * 3600
 #: What the columns hold. Django's own validators for addresses let more through.
 COLUMN_LENGTHS = {"brand_settings_name": 255, "to_email": 254, "webhook_url": 500}
 
@@ -397,7 +399,7 @@ def _put_back(
     """The order stays to be sent: PENDING again, due no sooner than Airalo asked for."""
     delays = conf.RETRY_DELAYS
     delay = delays[min(order.attempt, len(delays)) - 1]
-    delay = max(delay, wait or 0) * random.uniform(1, 1.25)  # noqa: S311  spreads retries, guards nothing
+    delay = max(delay, min(wait or 0, LONGEST_WAIT)) * random.uniform(1, 1.25)  # noqa: S311  spreads retries, guards nothing
     with database.atomic(durable=True):
         now = database.now()
         changed = change_status(
