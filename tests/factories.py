@@ -57,9 +57,7 @@ class EsimOrderFactory(factory.django.DjangoModelFactory):
             request_id=factory.LazyFunction(lambda: f"request-{next(_request_numbers):017d}"),
             accepted_at=factory.LazyFunction(timezone.now),
         )
-        unconfirmed = factory.Trait(
-            status="unconfirmed", attempt=1, unconfirmed_at=factory.LazyFunction(timezone.now)
-        )
+        unconfirmed = factory.Trait(status="unconfirmed", attempt=1, unconfirmed_at=factory.LazyFunction(timezone.now))
         completed = factory.Trait(status="completed", attempt=1, due_at=None)
         failed = factory.Trait(status="failed", attempt=1, due_at=None, error_code=34, error_reason="Out of stock.")
         cancelled = factory.Trait(status="cancelled", due_at=None)

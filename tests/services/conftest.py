@@ -18,6 +18,8 @@ DOCUMENTED = {
     "esim_order_cancelled": ("order", "event_id"),
     "esim_low_data": ("esim", "iccid", "level", "remaining_percentage", "package_name", "event_id"),
     "credit_limit_reached": ("message", "remaining", "event_id"),
+    "submission_paused": ("reason", "balance", "event_id"),
+    "submission_resumed": ("reason", "balance", "event_id"),
 }
 
 

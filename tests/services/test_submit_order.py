@@ -1,0 +1,482 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+from django.core.cache import caches
+from django.db import transaction
+from requests.adapters import HTTPAdapter
+
+from django_airalo import services
+from django_airalo.client import AiraloClient, use_client
+from django_airalo.client.transport import RETRY
+from django_airalo.models import EsimOrder, SubmissionPause
+from django_airalo.services import database, ordering
+from django_airalo.testing import FakeAiralo, order_payload, webhook_payload
+from django_airalo.testing.fake import _Adapter, _response
+from tests.factories import FAR_AHEAD, LONG_AGO, EsimOrderFactory, at_airalo, due_now
+
+pytestmark = pytest.mark.django_db
+
+Status = EsimOrder.Status
+ACCEPTED_BODY = {"data": {"request_id": "request-1"}, "meta": {"message": "success"}}
+
+
+@dataclass
+class Outcome:
+    """What Airalo answers to the POST, and what the order must be afterwards."""
+
+    status: str
+    http: int = 0
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    time_out: bool = False
+    code: int | None = None
+    reason: str = ""
+    due: tuple[float, float] | None = None
+    look_up_first: bool = False
+
+
+def business(code):
+    return {"code": code, "reason": f"Reason {code}."}
+
+
+AGAIN, LOOKED_UP = (5, 6.25), (60, 60)
+OUTCOMES = {
+    "202": Outcome("accepted", 202, ACCEPTED_BODY, due=LOOKED_UP),
+    "202 flat": Outcome("accepted", 202, {"request_id": "request-1"}, due=LOOKED_UP),
+    "200": Outcome("accepted", 200, ACCEPTED_BODY, due=LOOKED_UP),
+    "422 fields": Outcome(
+        "failed",
+        422,
+        {"data": {"quantity": "SIM quantity is not available. Available quantity: 9."}, "meta": {"message": "no"}},
+        reason="quantity: SIM quantity is not available.",
+    ),
+    "422 reason only": Outcome(
+        "failed", 422, {"reason": "User is not opted in and no webhook URL provided."}, reason="not opted in"
+    ),
+    "400": Outcome("failed", 400, {"message": "Bad."}, reason="Bad."),
+    **{
+        f"code {code}": Outcome("failed", 422, business(code), code=code, reason=f"Reason {code}.")
+        for code in (14, 23, 33, 34, 43, 73, 999)
+    },
+    "code as text": Outcome("failed", 422, {"code": "34", "reason": "Gone."}, code=34, reason="Gone."),
+    "code 13": Outcome("pending", 422, business(13), code=13, reason="Reason 13.", due=(120, 150)),
+    "code 53": Outcome("unconfirmed", 422, business(53), code=53, reason="Reason 53.", due=LOOKED_UP),
+    "code 89": Outcome("pending", 403, business(89), code=89, reason="allow-list", due=AGAIN),
+    "401": Outcome("pending", 401, {"data": [], "meta": {"message": "Unauthenticated."}}, due=AGAIN),
+    "403": Outcome("pending", 403, {"message": "Forbidden."}, reason="Forbidden.", due=AGAIN),
+    "404": Outcome("pending", 404, {"data": []}, due=AGAIN),
+    "429": Outcome("pending", 429, {"message": "Too Many Attempts."}, reason="Too Many Attempts.", due=AGAIN),
+    "429 told": Outcome("pending", 429, {}, {"Retry-After": "60"}, due=(60, 75)),
+    "429 told less": Outcome("pending", 429, {}, {"Retry-After": "1"}, due=AGAIN),
+    "429 told nonsense": Outcome("pending", 429, {}, {"Retry-After": "soon"}, due=AGAIN),
+    "429 told forever": Outcome("pending", 429, {}, {"Retry-After": "9" * 30}, due=(24 * 3600, 30 * 3600)),
+    "503": Outcome("pending", 503, b"<html>", due=AGAIN, look_up_first=True),
+    "503 told": Outcome("pending", 503, {}, {"Retry-After": "30"}, due=(30, 37.5), look_up_first=True),
+    **{f"{http}": Outcome("unconfirmed", http, b"<html>oops", due=LOOKED_UP) for http in (500, 502, 504, 409, 302)},
+    "time-out": Outcome("unconfirmed", time_out=True, due=LOOKED_UP),
+    "200 HTML": Outcome("unconfirmed", 200, b"<html>Welcome</html>", due=LOOKED_UP),
+    "cut off": Outcome("unconfirmed", 202, b'{"data": {"request_', due=LOOKED_UP),
+    "no request_id": Outcome("unconfirmed", 202, {"data": {}, "meta": {"message": "success"}}, due=LOOKED_UP),
+    "null": Outcome("unconfirmed", 202, b"null", due=LOOKED_UP),
+    "empty": Outcome("unconfirmed", 202, b"", due=LOOKED_UP),
+    "204": Outcome("unconfirmed", 204, b"", due=LOOKED_UP),
+}
+SPECIFIC = {"accepted": "esim_order_accepted", "failed": "esim_order_failed", "unconfirmed": "esim_order_unconfirmed"}
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_what_an_answer_makes_of_the_order(airalo, heard, name):
+    outcome = OUTCOMES[name]
+    if outcome.time_out:
+        airalo.time_out(bought=True)
+    else:
+        airalo.answer(outcome.http, outcome.body, **outcome.headers)
+    before = database.now()
+
+    order = services.submit_order(EsimOrderFactory())
+
+    after = database.now()
+    assert len(airalo.orders) == 1
+    assert (order.status, order.error_code, order.look_up_first) == (
+        outcome.status,
+        outcome.code,
+        outcome.look_up_first,
+    )
+    assert order.attempt == 1
+    assert order.submitted_at is not None
+    assert before - timedelta(seconds=1) <= order.submitted_at <= after
+    if outcome.due is None:
+        assert order.due_at is None
+    else:
+        soonest, latest = (timedelta(seconds=seconds) for seconds in outcome.due)
+        tolerance = timedelta(milliseconds=5)  # SQLite's clock counts milliseconds
+        assert before + soonest - tolerance <= order.due_at <= after + latest + tolerance
+    if outcome.status == "accepted":
+        assert (order.request_id, order.error_reason) == ("request-1", "")
+    else:
+        assert order.request_id is None
+        assert order.error_reason
+        assert outcome.reason in order.error_reason
+    # What was logged is what was signalled.
+    changes = order.events.filter(kind="status_changed")
+    assert list(changes.values_list("old_status", "new_status", "source", "attempt", "late")) == [
+        ("pending", "submitting", "submit", 1, False),
+        ("submitting", outcome.status, "submit", 1, False),
+    ]
+    assert [(k["old_status"], k["new_status"]) for k in heard.of("esim_order_status_changed")] == [
+        ("pending", "submitting"),
+        ("submitting", outcome.status),
+    ]
+    expected = [SPECIFIC[outcome.status]] if outcome.status in SPECIFIC else []
+    assert [name for name in heard.names() if name != "esim_order_status_changed"] == expected
+    assert not changes.filter(signalled_at=None).exists()
+    assert not order.attention
+
+
+@pytest.mark.parametrize("bought", [True, False])
+def test_after_a_time_out_the_order_is_never_sent_again_by_itself(airalo, committed, bought):
+    airalo.time_out(bought=bought)
+    order = services.submit_order(EsimOrderFactory())
+    for _ in range(3):
+        due_now(order)
+        services.submit_order(order)
+        services.submit_soon(order)
+        airalo.settle()
+    assert len(airalo.orders) == 1
+    assert EsimOrder.objects.get().status == "unconfirmed"
+
+
+def test_nothing_of_a_secret_is_in_the_error(airalo):
+    airalo.answer(500, {"message": "x" * 10_000})
+    order = services.submit_order(EsimOrderFactory())
+    assert "fake-secret" not in order.error_reason
+    assert "fake-token" not in order.error_reason
+    assert len(order.error_reason) < 1000
+
+
+def test_a_refused_connection_is_tried_again(settings):
+    with FakeAiralo() as fake:
+        session = requests.Session()
+        session.mount("http://", HTTPAdapter(max_retries=RETRY))
+        session.mount("http://127.0.0.1:9/v2/token", _Adapter(fake))
+        previous = use_client(AiraloClient("id", "secret", "http://127.0.0.1:9", session=session))
+        try:
+            order = services.submit_order(EsimOrderFactory())
+        finally:
+            use_client(previous)
+    assert (order.status, order.look_up_first) == ("pending", False)
+    assert "nothing was sent" in order.error_reason
+    assert order.due_at > database.now()
+
+
+class Unauthorized(FakeAiralo):
+    """Gives no token."""
+
+    def _handle(self, request):
+        if request.path_url == "/v2/token":
+            return _response(401, {"data": [], "meta": {"message": "The client_id is wrong."}})
+        return super()._handle(request)
+
+
+def test_with_wrong_credentials_the_order_waits_and_says_so():
+    with Unauthorized() as fake:
+        order = services.submit_order(EsimOrderFactory())
+        assert fake.orders == []
+    assert order.status == "pending"
+    assert "The client_id is wrong." in order.error_reason
+
+
+def test_without_credentials_the_order_waits_and_names_the_setting(settings):
+    settings.AIRALO_CLIENT_ID = ""
+    order = services.submit_order(EsimOrderFactory())
+    assert order.status == "pending"
+    assert "AIRALO_CLIENT_ID" in order.error_reason
+    assert order.events.filter(new_status="pending").get().detail == order.error_reason
+
+
+def test_each_failed_try_waits_longer(airalo):
+    order = EsimOrderFactory()
+    waits = []
+    for _ in range(7):
+        airalo.answer(429, {})
+        due_now(order)
+        order = services.submit_order(order)
+        waits.append((order.due_at - database.now()).total_seconds())
+    for wait, delay in zip(waits, (5, 15, 60, 300, 900, 900, 900), strict=True):
+        assert delay - 1 < wait < delay * 1.25 + 1
+    assert order.attempt == 7
+
+
+def test_submitting_twice_sends_once(airalo):
+    order = EsimOrderFactory()
+    services.submit_order(order)
+    again = services.submit_order(order.pk)
+    assert again.status == "accepted"
+    assert again.attempt == 1
+    assert len(airalo.orders) == 1
+
+
+def test_what_is_not_due_waits_unless_a_person_is_in_a_hurry(airalo, committed):
+    order = EsimOrderFactory(due_at=FAR_AHEAD)
+    assert services.submit_order(order).status == "pending"
+    assert airalo.orders == []
+    with committed():
+        assert services.submit_soon(order) is True
+        assert airalo.orders == []  # not before the commit
+    order.refresh_from_db()
+    assert order.status == "accepted"
+
+
+@pytest.mark.parametrize("status", [status for status in Status.values if status != "pending"])
+def test_only_a_pending_order_is_sent(airalo, committed, status):
+    order = EsimOrderFactory(**{status: True, "due_at": LONG_AGO})
+    with committed():
+        assert services.submit_soon(order) is False
+        assert services.submit_order(order).status == status
+    assert airalo.orders == []
+    order.refresh_from_db()
+    assert (order.status, order.due_at) == (status, LONG_AGO)
+
+
+def test_inside_a_transaction_it_refuses_and_sends_nothing(airalo):
+    order = EsimOrderFactory()
+    with transaction.atomic(), pytest.raises(RuntimeError):
+        services.submit_order(order)
+    order.refresh_from_db()
+    assert (order.status, order.attempt) == ("pending", 0)
+    assert airalo.orders == []
+
+
+class SlowToken(FakeAiralo):
+    """Something happens to the order while a token is fetched."""
+
+    def __init__(self, meanwhile=None):
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    def __enter__(self):
+        meanwhile = self.meanwhile
+        super().__enter__()
+        self.meanwhile = meanwhile
+        return self
+
+    def _handle(self, request):
+        if request.path_url == "/v2/token":
+            self.meanwhile()
+        return super()._handle(request)
+
+
+def test_a_lease_that_is_about_to_end_sends_nothing():
+    order = EsimOrderFactory()
+    ends = timedelta(seconds=10)  # less than a request can take
+
+    def meanwhile():
+        EsimOrder.objects.update(due_at=database.now() + ends)
+
+    with SlowToken(meanwhile) as airalo:
+        order = services.submit_order(order)
+        assert airalo.orders == []
+    assert (order.status, order.look_up_first) == ("pending", False)
+    assert "nothing was sent" in order.error_reason
+
+
+@pytest.mark.parametrize("status", ["unconfirmed", "completed", "failed"])
+def test_a_lost_lease_sends_nothing_and_changes_nothing(status):
+    order = EsimOrderFactory()
+    with SlowToken(lambda: EsimOrder.objects.update(status=status, due_at=None)) as airalo:
+        order = services.submit_order(order)
+        assert airalo.orders == []
+    assert (order.status, order.error_reason) == (status, "")
+    assert order.events.filter(kind="noted", late=True, detail__startswith="Attempt 1 lost its claim").count() == 1
+
+
+def test_a_lease_taken_over_by_another_attempt_sends_nothing():
+    order = EsimOrderFactory()
+    with SlowToken(lambda: EsimOrder.objects.update(attempt=2)) as airalo:
+        order = services.submit_order(order)
+        assert airalo.orders == []
+    assert (order.status, order.attempt) == ("submitting", 2)
+
+
+# A 202 that comes when the order is no longer its worker's
+
+
+def late_202(airalo, order, meanwhile, request_id="request-1"):
+    def answer(fake):
+        meanwhile()
+        return _response(202, {"data": {"request_id": request_id}})
+
+    airalo._answers.append(answer)
+    return services.submit_order(order)
+
+
+@pytest.mark.parametrize(
+    ("status", "afterwards"),
+    [
+        ("pending", "accepted"),
+        ("accepted", "accepted"),
+        ("unconfirmed", "accepted"),
+        ("completed", "completed"),
+        ("failed", "failed"),
+        ("cancelled", "cancelled"),
+    ],
+)
+def test_a_late_202_is_kept_whatever_the_status(airalo, status, afterwards):
+    order = late_202(airalo, EsimOrderFactory(), lambda: EsimOrder.objects.update(status=status, due_at=None))
+    assert (order.status, order.request_id) == (afterwards, "request-1")
+    if afterwards == "accepted" and status != "accepted":
+        assert order.due_at > database.now()
+        assert order.events.filter(old_status=status, new_status="accepted").exists()
+    else:
+        assert order.events.filter(late=True, detail="Attempt 1 was accepted as request-1.").exists()
+    assert not order.attention
+
+
+def test_a_late_202_stops_the_next_attempt_before_it_sends(airalo):
+    """The first try was given up and a second one is on its way when the first turns out to have bought."""
+    order = late_202(airalo, EsimOrderFactory(), lambda: EsimOrder.objects.update(attempt=2, due_at=FAR_AHEAD))
+    assert (order.status, order.request_id) == ("accepted", "request-1")
+    assert not ordering._holds_lease(EsimOrder(pk=order.pk, attempt=2))
+    assert "Attempt 1 was accepted after it had been given up" in order.attention
+
+
+def test_two_202s_for_one_order_are_shown(airalo):
+    def meanwhile():
+        EsimOrder.objects.update(status="accepted", request_id="request-2", attempt=2)
+
+    order = late_202(airalo, EsimOrderFactory(), meanwhile)
+    assert (order.status, order.request_id) == ("accepted", "request-2")
+    assert order.attention == "Airalo accepted the order twice: as request-2 and as request-1."
+
+
+def test_a_late_refusal_changes_nothing(airalo):
+    def answer(fake):
+        EsimOrder.objects.update(status="completed", due_at=None)
+        return _response(422, business(34))
+
+    airalo._answers.append(answer)
+    order = services.submit_order(EsimOrderFactory())
+    assert (order.status, order.error_code) == ("completed", None)
+    assert order.events.filter(late=True, detail__contains="Reason 34.").count() == 1
+
+
+def test_a_webhook_that_overtook_its_202_completes_the_order(airalo, committed):
+    payload = order_payload(description="no reference of ours")
+
+    def answer(fake):
+        assert airalo.push(webhook_payload(payload, "request-1")).status_code == 200
+        return _response(202, ACCEPTED_BODY)
+
+    airalo._answers.append(answer)
+    with committed():
+        order = services.submit_order(EsimOrderFactory())
+    order.refresh_from_db()
+    assert order.status == "completed"
+    assert order.esims.get().iccid == payload["sims"][0]["iccid"]
+
+
+# Look up first
+
+
+def test_after_a_503_it_looks_before_it_sends_again(airalo):
+    airalo.answer(503, {})
+    order = services.submit_order(EsimOrderFactory())
+    due_now(order)
+    order = services.submit_order(order)
+    assert (order.status, order.look_up_first) == ("accepted", False)
+    assert len(airalo.orders) == 2
+
+
+def test_what_the_look_up_finds_is_not_sent_again(airalo, heard, committed):
+    airalo.answer(503, {}, bought=True)
+    order = services.submit_order(EsimOrderFactory())
+    airalo.list(order)
+    due_now(order)
+    with committed():
+        order = services.submit_order(order)
+    assert order.status == "completed"
+    assert order.esims.count() == 1
+    assert len(airalo.orders) == 1
+    assert heard.names(order).count("esim_order_completed") == 1
+
+
+class ListAway(FakeAiralo):
+    def _handle(self, request):
+        if request.method == "GET" and request.path_url.startswith("/v2/orders"):
+            return _response(500, b"")
+        return super()._handle(request)
+
+
+def test_while_nobody_can_tell_it_is_not_sent_again():
+    with ListAway() as airalo:
+        order = services.submit_order(EsimOrderFactory(look_up_first=True))
+        assert airalo.orders == []
+    assert (order.status, order.look_up_first) == ("pending", True)
+    assert "HTTP 500" in order.error_reason
+
+
+def test_a_listed_order_without_esims_is_accepted_not_sent(airalo):
+    order = EsimOrderFactory(look_up_first=True)
+    at_airalo(airalo, order, sims=[])
+    order = services.submit_order(order)
+    assert (order.status, order.look_up_first) == ("accepted", False)
+    assert len(airalo.orders) == 1
+
+
+def test_two_listed_orders_are_not_sent_but_shown(airalo):
+    order = EsimOrderFactory(look_up_first=True)
+    first, second = at_airalo(airalo, order), at_airalo(airalo, order)
+    order = services.submit_order(order)
+    assert order.status == "unconfirmed"
+    assert str(first.payload["id"]) in order.attention
+    assert str(second.payload["id"]) in order.attention
+    assert not order.esims.exists()
+    assert len(airalo.orders) == 2
+
+
+# Lack of credit
+
+
+def test_lack_of_credit_pauses_all_orders(airalo, heard, committed):
+    airalo.balance = 3.5
+    airalo.reject(11, reason="Insufficient Airalo Credit: 3.50")
+    order = services.submit_order(EsimOrderFactory())
+    assert (order.status, order.error_code) == ("pending", 11)
+    pause = SubmissionPause.objects.get()
+    assert (pause.is_active, str(pause.balance), pause.order) == (True, "3.50", order)
+    assert len(heard.of("submission_paused")) == 1
+    # Nobody gets past it.
+    other = EsimOrderFactory()
+    assert (services.submit_order(other).status, services.submit_order(other).attempt) == ("pending", 0)
+    with committed():
+        services.submit_soon(other)
+    services.sweep()
+    assert len(airalo.orders) == 1
+
+
+def test_a_pause_ends_when_the_balance_has_grown(airalo, heard):
+    airalo.balance = 3.5
+    airalo.reject(11)
+    order = services.submit_order(EsimOrderFactory())
+    SubmissionPause.objects.update(due_at=LONG_AGO)
+    due_now(order)
+    services.sweep()
+    assert EsimOrder.objects.get().status == "pending"  # the same balance
+
+    airalo.balance = 100
+    SubmissionPause.objects.update(due_at=LONG_AGO)
+    services.sweep()
+    assert EsimOrder.objects.get().status == "accepted"
+    assert SubmissionPause.objects.get().is_active is None
+    assert len(heard.of("submission_resumed")) == 1
+    assert heard.of("submission_resumed")[0]["event_id"] != heard.of("submission_paused")[0]["event_id"]
+
+
+def test_the_cache_of_the_fake_is_not_the_shops(airalo):
+    services.submit_order(EsimOrderFactory())
+    assert not any("token" in key for key in caches["default"]._cache)
