@@ -1,8 +1,8 @@
 """Follow the README's quick start to the letter in an empty environment, and see whether the eSIM arrives.
 
-    python .ci/quickstart.py path/to/wheel.whl [--python /path/to/python]
+    python .ci/quickstart.py path/to/wheel.whl [--python /path/to/python] [--page README.md]
 
-Every fence of README.md that follows a comment ``<!-- quickstart: ... -->`` is carried out, in order:
+Every fence of the page that follows a comment ``<!-- quickstart: ... -->`` is carried out, in order:
 
 - ``run``: each line is run and must succeed;
 - ``append FILE``: the fence is put at the end of FILE, which is made if need be;
@@ -66,6 +66,7 @@ class Trial:
                 self.command(self.words(line))
         elif verb == "append":
             target = self.folder / argument
+            target.parent.mkdir(parents=True, exist_ok=True)
             before = target.read_text() if target.exists() else ""
             target.write_text(f"{before}\n{text}\n")
         elif verb == "serve":
@@ -73,7 +74,7 @@ class Trial:
         elif verb == "expect":
             self.expect(text)
         else:
-            raise QuickStartError(f"README.md has a quickstart step {verb!r}, which is none.")
+            raise QuickStartError(f"There is no kind of step {verb!r}.")
 
     def words(self, line: str) -> list[str]:
         """The words of a command line, with the wheel in the place of the package's name."""
@@ -168,15 +169,16 @@ def say(*words: str) -> None:
 
 
 def main() -> int:
-    """Follow the quick start; return the exit code."""
+    """Follow the page; return the exit code."""
     parser = argparse.ArgumentParser(description="Follow the README's quick start with a wheel.")
     parser.add_argument("wheel", type=Path)
     parser.add_argument("--python", default=sys.executable, help="the Python that makes the virtual environment")
+    parser.add_argument("--page", type=Path, default=README, help="the page to follow, by default the README")
     arguments = parser.parse_args()
-    steps = STEP.findall(README.read_text())
-    verbs = {verb for verb, _, _ in steps}
-    if verbs != {"run", "append", "serve", "expect"}:
-        say(f"README.md does not have every kind of step: {sorted(verbs)}")
+    steps = STEP.findall(arguments.page.read_text())
+    missing = {"run", "append", "serve", "expect"} - {verb for verb, _, _ in steps}
+    if missing:
+        say(f"{arguments.page} has no step of the kind {' or '.join(sorted(missing))}.")
         return 1
     if not arguments.wheel.is_file():
         say(f"There is no wheel {arguments.wheel}.")
