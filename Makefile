@@ -1,0 +1,51 @@
+# Needs make and Python 3.11 or newer. Another Python: make demo PYTHON=python3.13
+PYTHON ?= python3
+VENV := .venv
+SHOP_PORT ?= 8000
+AIRALO_PORT ?= 8010
+ONCE ?=
+
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+DEMO_READY := $(VENV)/.demo-ready
+TEST_READY := $(VENV)/.test-ready
+
+export SHOP_PORT AIRALO_PORT ONCE
+
+.PHONY: help demo preflight test clean
+
+help:
+	@echo "make demo          an emulated Airalo, a shop and a customer who buys an eSIM; then the shop is yours"
+	@echo "make demo ONCE=1   the same, and ends after the purchase"
+	@echo "make test          the whole test suite, on SQLite"
+	@echo "make clean         remove $(VENV) and what the demo has left"
+	@echo
+	@echo "PYTHON=python3  SHOP_PORT=8000  AIRALO_PORT=8010  can be set to something else."
+
+demo: preflight $(DEMO_READY)
+	@$(VENV)/bin/python example_project/demo
+
+preflight:
+	@$(PYTHON) example_project/demo/preflight.py
+
+test: $(TEST_READY)
+	$(VENV)/bin/python -m pytest -n 2
+
+clean:
+	rm -rf $(VENV) example_project/var
+
+# The preflight comes first even under make -j, since nothing is installed for a demo that cannot start.
+$(DEMO_READY): pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the demo into $(VENV) (half a minute the first time) ..."
+	@$(PIP) install --editable ".[demo]"
+	@touch $@
+
+# Dependency groups need pip 25.1, and Python 3.11 comes with an older one.
+$(TEST_READY): pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the tests into $(VENV) (a minute the first time) ..."
+	@$(PIP) install --upgrade "pip>=25.1"
+	@$(PIP) install --editable . --group test
+	@touch $@
+
+$(VENV)/bin/python:
+	@echo "Making $(VENV) with $(PYTHON) ..."
+	@$(PYTHON) -m venv $(VENV)

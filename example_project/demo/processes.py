@@ -1,0 +1,111 @@
+"""The demo's child processes: started together, watched, and stopped together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+STOP_SECONDS = 8
+LOG_LINES = 15
+
+
+class ChildDiedError(Exception):
+    """A child process ended by itself; the text says which and shows the end of its log."""
+
+
+@dataclass
+class Child:
+    """One running process and its log."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def tail(self) -> str:
+        """The last lines of its log."""
+        lines = self.log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+        return "\n".join(f"    {line}" for line in lines) or "    (its log is empty)"
+
+
+class Children:
+    """A context whose end leaves none of its processes behind."""
+
+    def __init__(self, manage: Path, logs: Path) -> None:
+        self._manage = manage
+        self._logs = logs
+        self._children: list[Child] = []
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Start ``manage.py`` with these arguments."""
+        path = self._logs / f"{name}.log"
+        command = [sys.executable, str(self._manage), *arguments]
+        with path.open("wb") as log:
+            # A session of its own: Ctrl-C reaches the demo alone, which then stops the whole group of each child.
+            process = subprocess.Popen(  # noqa: S603  our own command
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+        self._children.append(Child(name, process, path))
+
+    def check(self) -> None:
+        """Raise ``ChildDiedError`` if one of them has ended."""
+        for child in self._children:
+            code = child.process.poll()
+            if code is not None:
+                how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+                raise ChildDiedError(
+                    f"The {child.name} process {how}. The end of its log ({child.log}):\n{child.tail()}"
+                )
+
+    def wait_for(self, url: str, seconds: float = 30) -> None:
+        """Wait until something answers at ``url``. Raises ``ChildDiedError`` if a process ends meanwhile."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.check()
+            with contextlib.suppress(requests.RequestException):
+                requests.get(url, timeout=2)
+                return
+            time.sleep(0.1)
+        tails = "\n".join(f"  {child.name}:\n{child.tail()}" for child in self._children)
+        raise ChildDiedError(f"Nothing answers at {url} after {seconds:g} seconds.\n{tails}")
+
+    def tails(self) -> str:
+        """The last lines of all logs."""
+        return "\n".join(f"  {child.name} ({child.log}):\n{child.tail()}" for child in self._children)
+
+    def stop(self) -> None:
+        """Ask all groups to end, then insist."""
+        for child in reversed(self._children):
+            _signal_group(child, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in self._children:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.process.wait(max(0, deadline - time.monotonic()))
+        for child in self._children:
+            _signal_group(child, signal.SIGKILL)  # also what a child of ours may have started
+            child.process.wait()
+        self._children.clear()
+
+
+def _signal_group(child: Child, number: signal.Signals) -> None:
+    # The group is gone when the child and all that it started have ended.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.process.pid, number)

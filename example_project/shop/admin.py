@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from .models import HeardSignal, Order, OrderLine
+
+
+class ReadOnly:
+    """Orders are made by customers and moved by signals."""
+
+    def has_add_permission(self, *args: Any) -> bool:
+        """Nobody adds one by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes one by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes one by hand."""
+        return False
+
+
+class OrderLineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+    """The lines of an order, each with its link to the eSIM order."""
+
+    model = OrderLine
+    extra = 0
+    fields = ("location", "title", "package_id", "quantity", "price", "status", "esim_order")
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Orders."""
+
+    list_display = ("__str__", "user", "email", "total", "created_at")
+    list_filter = ("lines__status", "created_at")
+    search_fields = ("number", "email", "user__username", "lines__location", "lines__esim_order__reference")
+    date_hierarchy = "created_at"
+    inlines = (OrderLineInline,)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Orders with what the list shows."""
+        return super().get_queryset(request).select_related("user").prefetch_related("lines")
+
+
+@admin.register(HeardSignal)
+class HeardSignalAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """The signals that the shop has acted upon."""
+
+    list_display = ("signal", "line", "event_id", "heard_at")
+    list_filter = ("signal",)
+    search_fields = ("event_id", "line__esim_order__reference")
+    list_select_related = ("line",)

@@ -1,0 +1,43 @@
+"""From a customer who pays to an order at Airalo."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+
+from django_airalo.models import Package
+from django_airalo.services import place_order
+
+from . import payments
+from .models import Order
+
+
+def buy(user: AbstractUser, package: Package, *, quantity: int, card: str, checkout_key: uuid.UUID) -> Order:
+    """Order the eSIMs and take the money: both, or neither.
+
+    Raises:
+        PaymentDeclinedError: the card was declined.
+        ValidationError: the package cannot be ordered.
+        IntegrityError: this ``checkout_key`` was used before.
+        Nothing was charged or kept in any of these cases.
+    """
+    with transaction.atomic():
+        order = Order.objects.create(user=user, email=user.email, checkout_key=checkout_key)
+        line = order.lines.create(
+            package_id=package.package_id,
+            title=package.title,
+            location=package.location,
+            price=package.price,
+            quantity=quantity,
+        )
+        # Only writes to the database; Airalo hears of it once this transaction is committed.
+        line.esim_order = place_order(
+            package_id=package.package_id, quantity=quantity, user=user, idempotency_key=f"shop-line-{line.pk}"
+        )
+        line.save(update_fields=["esim_order"])
+        # Last, since it cannot be undone by a rollback. With a provider who tells the outcome later, by a webhook of
+        # its own, the order is kept unpaid and all of the above that concerns Airalo goes into that webhook's view.
+        payments.charge(card, order.total)
+    return order

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db import IntegrityError
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from django_airalo.models import Esim, Package
+
+from .checkout import buy
+from .forms import CheckoutForm, PackageFilterForm, SignUpForm
+from .models import Order
+from .payments import PaymentDeclinedError
+from .progress import sentence, steps
+
+PACKAGES_PER_PAGE = 24
+ESIMS_PER_PAGE = 10
+ORDERS_PER_PAGE = 20
+
+
+def _for_sale() -> Any:
+    """The packages that the shop sells: eSIMs with a price."""
+    return Package.objects.on_sale().filter(type=Package.Type.SIM, price__isnull=False)
+
+
+@require_GET
+def packages(request: HttpRequest) -> HttpResponse:
+    """All packages, or those that are searched for."""
+    countries = list(_for_sale().order_by("location").values_list("location_slug", "location").distinct())
+    form = PackageFilterForm(request.GET, countries=countries)
+    found = _for_sale()
+    if form.is_valid():
+        for word in form.cleaned_data["q"].split():
+            found = found.filter(Q(location__icontains=word) | Q(title__icontains=word) | Q(operator__icontains=word))
+        if form.cleaned_data["country"]:
+            found = found.filter(location_slug=form.cleaned_data["country"])
+    else:
+        found = found.none()
+    page = Paginator(found, PACKAGES_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "shop/packages.html", {"form": form, "page": page, "catalogue_is_empty": not countries})
+
+
+@require_GET
+def package(request: HttpRequest, package_id: str) -> HttpResponse:
+    """One package."""
+    return render(request, "shop/package.html", {"package": get_object_or_404(_for_sale(), package_id=package_id)})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def checkout(request: HttpRequest, package_id: str) -> HttpResponse:
+    """Pay for a package."""
+    bought = get_object_or_404(_for_sale(), package_id=package_id)
+    form = CheckoutForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            order = buy(request.user, bought, **form.cleaned_data)
+        except IntegrityError:
+            # The form was sent twice. The first one counts; somebody else's is none of this customer's business.
+            order = get_object_or_404(Order, checkout_key=form.cleaned_data["checkout_key"], user=request.user)
+        except PaymentDeclinedError as error:
+            form.add_error("card", str(error))
+        except ValidationError as error:
+            form.add_error(None, error.messages)
+        if form.is_valid():
+            return redirect(order)
+    status = 422 if form.errors else 200
+    return render(request, "shop/checkout.html", {"form": form, "package": bought}, status=status)
+
+
+@login_required
+@require_GET
+def orders(request: HttpRequest) -> HttpResponse:
+    """The customer's orders."""
+    page = Paginator(Order.objects.of_user(request.user), ORDERS_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "shop/orders.html", {"page": page})
+
+
+# Activation codes are on the following pages, so they are kept in no cache.
+
+
+@never_cache
+@login_required
+@require_GET
+def order(request: HttpRequest, number: str) -> HttpResponse:
+    """One order; the page follows it until the eSIM is there."""
+    return render(request, "shop/order.html", _order_context(request, number))
+
+
+@never_cache
+@login_required
+@require_GET
+def order_status(request: HttpRequest, number: str) -> HttpResponse:
+    """The part of the order's page that changes, for htmx to put in place."""
+    if not request.htmx:  # type: ignore[attr-defined]  # set by django-htmx's middleware
+        return redirect("shop:order", number)
+    return render(request, "shop/_order_status.html", _order_context(request, number))
+
+
+def _order_context(request: HttpRequest, number: str) -> dict[str, Any]:
+    mine = Order.objects.of_user(request.user).prefetch_related("lines__esim_order__esims__order")
+    order = get_object_or_404(mine, number=number)
+    lines = [
+        {"line": line, "sentence": sentence(line.esim_order), "steps": steps(line.esim_order)}
+        for line in order.lines.all()
+        if line.esim_order
+    ]
+    return {"order": order, "lines": lines}
+
+
+@never_cache
+@login_required
+@require_GET
+def esims(request: HttpRequest) -> HttpResponse:
+    """The customer's eSIMs, with what is needed to install them."""
+    mine = Esim.objects.of_user(request.user).select_related("order__order_line__order")
+    page = Paginator(mine, ESIMS_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "shop/esims.html", {"page": page})
+
+
+@require_http_methods(["GET", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponse:
+    """Make a new customer and log them in."""
+    form = SignUpForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        login(request, form.save())
+        messages.success(request, _("Welcome! You are signed up and logged in."))
+        return redirect(_next_page(request))
+    return render(request, "registration/sign_up.html", {"form": form, "next": request.GET.get("next", "")})
+
+
+def _next_page(request: HttpRequest) -> str:
+    """Where the customer came from, if that is a page of this shop."""
+    target = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return target if safe else reverse("shop:packages")
