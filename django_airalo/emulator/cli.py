@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--pricing-model", choices=PRICING_MODELS, default=usual.pricing_model, help="default: %(default)s")
     add("--discount-percentage", type=int, default=usual.discount_percentage, help="under discount_pricing")
     add("--no-keyed-pages", dest="keyed_pages", action="store_false", help="page 2 of the packages is a list too")
+    add("--brand", dest="brands", action="append", help="a brand name that exists; may be repeated (default: any)")
     add("--list-test-packages", action="store_true", help="show the test-… packages in the catalogue too")
     add("--listing-delay", type=float, default=usual.listing_delay, help="seconds until a fulfilled order is listed")
     add("--webhook-shape", choices=WEBHOOK_SHAPES, default=usual.webhook_shape, help="default: %(default)s")

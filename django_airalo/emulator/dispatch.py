@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from . import control
 from .errors import ApiError, message_only, not_found, reason_of, unauthorised
 from .faults import Fault
+from .ledger import LedgerClosedError
 from .messages import Request, Response, php_json
 from .routing import Route, find
 from .world import World
@@ -56,8 +57,7 @@ def _without_secrets(request: Request) -> str:
 
 
 def _answer(world: World, request: Request, found: Route | None, elsewhere: bool, fault: Fault) -> Response | None:
-    world.stopping.wait(fault.delay)
-    if fault.close == "before":
+    if world.stopping.wait(fault.delay) or fault.close == "before":
         return None
     if fault.answers and not fault.bought:
         return _scripted(fault)
@@ -102,6 +102,8 @@ def _true_answer(world: World, request: Request, found: Route | None, elsewhere:
     except ApiError as error:
         error.response.headers = headers | error.response.headers
         return error.response
+    except LedgerClosedError:
+        raise  # the emulator is being stopped; nobody waits for this answer
     except Exception:  # the process must go on, and a caller sees what Airalo shows when it fails
         logger.exception("%s %s failed inside the emulator", request.method, request.path)
         return message_only(500, "Server Error").response

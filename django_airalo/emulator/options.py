@@ -38,6 +38,7 @@ class Options:
     sandbox: bool = False  # no webhooks, nothing deducted
     pricing_model: str = "net_pricing"
     discount_percentage: int = 20  # under discount_pricing
+    brands: tuple[str, ...] | None = None  # brand names that exist; None: any
     keyed_pages: bool = True  # from page 2 on, the packages' `data` is an object keyed by index, not a list
     list_test_packages: bool = False  # show the test-… packages in the catalogue too (they can always be ordered)
     list_failed: bool = False  # whether failed async orders are in the order list (unknown of the real one)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .dispatch import Outcome, dispatch
+from .ledger import LedgerClosedError
 from .messages import Request, Response
 from .world import World
 
@@ -69,8 +70,8 @@ class Server(ThreadingHTTPServer):
                 continue  # it has ended by itself
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing about callers who hang up; anything else is a defect and printed."""
-        if not isinstance(sys.exception(), OSError):
+        """Say nothing about callers who hang up or are cut off by the end; anything else is printed."""
+        if not isinstance(sys.exception(), OSError | LedgerClosedError):
             super().handle_error(request, client_address)
 
 

@@ -107,6 +107,17 @@ def test_stock_runs_out(emulator: Emulator, partner: Partner, package_id: str) -
     assert partner.order(package_id).json()["code"] == 34
 
 
+def test_a_brand_that_does_not_exist(emulator: Emulator, partner: Partner, package_id: str) -> None:
+    assert partner.order(package_id, brand_settings_name="any").json()["data"]["brand_settings_name"] == "any"
+    emulator.options.change(brands=("ours",))
+    refused = partner.order(package_id, brand_settings_name="any")
+    assert (refused.status_code, refused.json()["data"]) == (
+        422,
+        {"brand_settings_name": "Brand settings name doesn't exist."},
+    )
+    assert partner.order(package_id, brand_settings_name="ours").status_code == 200
+
+
 def test_the_order_list_has_other_types_and_parts_on_request(partner: Partner, package_id: str) -> None:
     partner.order(package_id)
     (bare,) = partner.get("orders").json()["data"]

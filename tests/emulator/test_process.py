@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,6 +175,28 @@ def test_stopping_ends_kept_alive_connections(package_id: str) -> None:
         _ = emulator.url
 
 
+def test_stopping_in_the_middle_of_a_call_is_quiet(capfd: pytest.CaptureFixture[str], package_id: str) -> None:
+    emulator = Emulator().start()
+    partner = Partner.of(emulator)
+    emulator.fault({"delay": 30})
+    cut_off: list[OSError] = []
+
+    def call() -> None:
+        try:
+            partner.order(package_id)
+        except OSError as error:
+            cut_off.append(error)
+
+    caller = threading.Thread(target=call, daemon=True)
+    caller.start()
+    while not emulator.requests("orders"):
+        time.sleep(0.01)
+    emulator.stop()
+    caller.join(5)
+    assert len(cut_off) == 1
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_it_shares_no_code_with_the_rest_and_needs_no_django() -> None:
     code = (
         "import sys, django_airalo.emulator.__main__\n"
@@ -186,8 +209,6 @@ def test_it_shares_no_code_with_the_rest_and_needs_no_django() -> None:
 
 
 def test_eight_callers_at_once_get_eight_different_orders(emulator: Emulator, package_id: str) -> None:
-    import threading
-
     partner = Partner.of(emulator)
     found: list[Any] = []
 

@@ -24,6 +24,7 @@ MOST = 50  # eSIMs in one order
 
 
 def _checked(world: World, request: Request) -> tuple[Package, int]:
+    """Return what is ordered and how many, or raise 422 with all that is wrong."""
     problems = {}
     sent = request.data.get("quantity")
     quantity = whole_number(sent)
@@ -45,30 +46,37 @@ def _checked(world: World, request: Request) -> tuple[Package, int]:
         problems["type"] = "The selected type is invalid."
     if request.text("to_email") and not request.data.get("sharing_option"):
         problems["sharing_option"] = "The sharing option field is required when to email is present."
+    brand, brands = request.text("brand_settings_name"), world.options.brands
+    if brand and brands is not None and brand not in brands:
+        problems["brand_settings_name"] = "Brand settings name doesn't exist."
     if problems or package is None or quantity is None:
         raise invalid(problems)
     return package, quantity
 
 
-def _description(request: Request) -> str | None:
-    return request.text("description") or None
-
-
-def _bought(world: World, request: Request, fault: Fault, request_id: str | None = None, url: str | None = None) -> int:
-    package, quantity = _checked(world, request)
-    arguments = (package, quantity, request.data["quantity"], _description(request))
+def _bought(
+    world: World,
+    request: Request,
+    ordered: tuple[Package, int],
+    fault: Fault,
+    request_id: str | None = None,
+    url: str | None = None,
+) -> int:
+    description = request.text("description") or None
     brand = request.text("brand_settings_name") or None
-    number = buy(world, *arguments, brand, fault, request_id, url)
-    if fault.twin:
-        silent = replace(fault, webhook="none" if request_id else fault.webhook)
-        buy(world, *arguments, brand, silent, new_request_id() if request_id else None)
+    arguments = (*ordered, request.data["quantity"], description, brand)
+    with world.ledger.transaction():  # the twin too, or neither
+        number = buy(world, *arguments, fault, request_id, url)
+        if fault.twin:
+            silent = replace(fault, webhook="none" if request_id else fault.webhook)
+            buy(world, *arguments, silent, new_request_id() if request_id else None)
     return number
 
 
 def create(world: World, request: Request, fault: Fault) -> Response:
     """Buy and deliver at once."""
     fault = replace(fault, webhook="success")  # an order that answers at once cannot fail later
-    number = _bought(world, request, fault)
+    number = _bought(world, request, _checked(world, request), fault)
     fulfil(world, number)
     world.courier.nudge()
     purchase = _purchase(world, number)
@@ -77,7 +85,7 @@ def create(world: World, request: Request, fault: Fault) -> Response:
 
 def create_async(world: World, request: Request, fault: Fault) -> Response:
     """Accept an order, deliver it later and say so by webhook."""
-    _checked(world, request)
+    ordered = _checked(world, request)
     url = request.text("webhook_url")
     if url:
         if not courier.valid_url(url):
@@ -91,7 +99,7 @@ def create_async(world: World, request: Request, fault: Fault) -> Response:
     request_id = new_request_id()
     if fault.webhook_first:
         fault = replace(fault, webhook_delay=3600.0)  # the courier must not come first
-    number = _bought(world, request, fault, request_id, url)
+    number = _bought(world, request, ordered, fault, request_id, url)
     if fault.webhook_first:
         world.courier.fulfil_and_push(number)
     world.courier.nudge()
