@@ -7,12 +7,20 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, Self
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 from urllib3.util import Retry
 
 from django_airalo.exceptions import (
@@ -28,10 +36,37 @@ from .token import TokenStore
 
 logger = logging.getLogger("django_airalo.client")
 
-#: GETs are sent again; whatever changes something is not, since with Airalo a second POST is a second purchase.
-#: urllib3 also repeats, for any method, a connection that could not be made: then nothing was sent.
+_BAD_ADDRESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+)
+
+
+class GetRetry(Retry):
+    """Sends GETs again and nothing else, since with Airalo a second POST is a second purchase.
+
+    urllib3's own repeats every method after an error that it takes for "nothing was sent". TLS errors are among them,
+    which may come after the request, too.
+    """
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: Any = None,
+    ) -> Self:
+        read_error = isinstance(error, ReadTimeoutError | ProtocolError)  # these urllib3 gets right
+        if error is not None and not read_error and method not in ("GET", "HEAD"):
+            raise MaxRetryError(_pool, url or "", error) from error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
 #: Retry-After is left to the callers, who can wait longer than a worker should sleep.
-RETRY = Retry(
+RETRY = GetRetry(
     total=3,
     backoff_factor=0.3,
     backoff_jitter=0.3,
@@ -43,33 +78,43 @@ RETRY = Retry(
     redirect=0,
 )
 
-#: TLS failures that can only happen before a request is sent. Others may come after.
-_HANDSHAKE_FAILURES = frozenset(
-    {
-        "CERTIFICATE_VERIFY_FAILED",
-        "WRONG_VERSION_NUMBER",
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",
-        "TLSV1_ALERT_PROTOCOL_VERSION",
-        "UNSUPPORTED_PROTOCOL",
-    }
-)
+
+class _HTTPSConnection(HTTPSConnection):
+    """Makes every failure of the TLS handshake, before which nothing is sent, one of connecting."""
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except OSError as error:
+            raise NewConnectionError(self, f"{type(error).__name__}: {error}") from error
 
 
-class _Bearer(AuthBase):
-    """Sets the token; as ``auth=``, since requests would let a .netrc file overrule a plain header."""
+class _HTTPSConnectionPool(HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
 
-    def __init__(self, token: str) -> None:
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": HTTPConnectionPool, "https": _HTTPSConnectionPool}
+
+
+class _Authorization(AuthBase):
+    """Sets the token, if there is one; as ``auth=``, since requests would otherwise put in what a .netrc file says."""
+
+    def __init__(self, token: str | None) -> None:
         self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
 
 def build_session(pool_size: int = 10) -> requests.Session:
     """A session with pooled connections that keeps no cookies and sends no POST twice."""
     session = requests.Session()
-    adapter = HTTPAdapter(max_retries=RETRY, pool_connections=2, pool_maxsize=pool_size)
+    adapter = _Adapter(max_retries=RETRY, pool_connections=2, pool_maxsize=pool_size)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -133,12 +178,12 @@ class Transport:
             response = self._session.request(
                 method,
                 self.base_url + path,
-                auth=_Bearer(token) if token else None,
+                auth=_Authorization(token),
                 timeout=self._timeout,
                 allow_redirects=False,
                 **arguments,
             )
-        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
+        except _BAD_ADDRESS as error:
             raise AiraloConfigurationError(f"AIRALO_BASE_URL is not an address: {self.base_url!r}") from error
         except requests.RequestException as error:
             sent = not _nothing_was_sent(error)
@@ -157,9 +202,9 @@ def _interpret(response: requests.Response, method: str, path: str, *, changes: 
         return None
     try:
         document = response.json()
-    except (requests.JSONDecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: no JSON, no text, or an integer of thousands of digits
         document = None
-    if not response.ok or response.is_redirect:
+    if not 200 <= response.status_code < 300:
         raise error_for(response.status_code, response.headers, document, changes=changes)
     if not isinstance(document, dict | list):
         raise AiraloResponseError(
@@ -173,11 +218,8 @@ def _interpret(response: requests.Response, method: str, path: str, *, changes: 
 def _nothing_was_sent(error: BaseException) -> bool:
     """Whether the failure happened while connecting. When in doubt, it did not."""
     for cause in _causes(error):
-        if isinstance(cause, NewConnectionError | ConnectTimeoutError):
-            return True
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return True
-        if isinstance(cause, ssl.SSLError) and cause.reason in _HANDSHAKE_FAILURES:
+        # Certificates are checked in the handshake only; the other two are connections that were never made.
+        if isinstance(cause, NewConnectionError | ConnectTimeoutError | ssl.SSLCertVerificationError):
             return True
     return False
 

@@ -1,0 +1,94 @@
+"""A client that talks to a scripted server over real HTTP. Every test here also proves that no secret is logged."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.locmem import LocMemCache
+
+from django_airalo.client import AiraloClient
+from django_airalo.client.transport import RETRY, build_session
+from tests.scripted_server import Answer, ScriptedServer
+
+from .support import CLIENT_ID, CLIENT_SECRET, TOKEN_MARK, MakeClient, token_answer
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """At DEBUG, over the loggers of this package and of everything it stands on."""
+    with caplog.at_level(logging.DEBUG):
+        yield
+        lines = [logging.Formatter().format(record) for record in caplog.get_records("call")]
+    for line in lines:
+        assert TOKEN_MARK not in line
+        assert CLIENT_SECRET not in line
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """Gives out tokens; everything else is for the test to say."""
+    with ScriptedServer() as running:
+        running.on("/v2/token", *(token_answer(number) for number in range(1, 10)))
+        yield running
+
+
+@pytest.fixture
+def cache() -> BaseCache:
+    return LocMemCache(f"tests-{uuid.uuid4()}", {})
+
+
+@pytest.fixture
+def make_client(server: ScriptedServer, cache: BaseCache) -> Iterator[MakeClient]:
+    """Build clients of the scripted server; keywords are those of ``AiraloClient``."""
+    sessions: list[requests.Session] = []
+
+    def make(**keywords: Any) -> AiraloClient:
+        session = keywords.pop("session", None) or impatient_session()
+        sessions.append(session)
+        arguments: dict[str, Any] = {
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "base_url": server.url,
+            "timeout": (0.5, 5.0),
+            "cache": cache,
+            **keywords,
+        }
+        return AiraloClient(session=session, **arguments)
+
+    yield make
+    for session in sessions:
+        session.close()
+
+
+def impatient_session() -> requests.Session:
+    """The real session, but it does not wait between two tries."""
+    session = build_session()
+    for adapter in session.adapters.values():
+        adapter.max_retries = RETRY.new(backoff_factor=0, backoff_jitter=0)  # type: ignore[attr-defined]
+    return session
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> AiraloClient:
+    return make_client()
+
+
+@pytest.fixture
+def balance(server: ScriptedServer) -> None:
+    """GET /v2/balance succeeds."""
+    server.on(
+        "/v2/balance",
+        Answer(
+            200,
+            {
+                "data": {"balances": {"name": "balance", "availableBalance": {"amount": 12.5, "currency": "USD"}}},
+                "meta": {"message": "success"},
+            },
+        ),
+    )
