@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='public id')),
-                ('iccid', models.CharField(max_length=22, unique=True, validators=[django.core.validators.RegexValidator('^\\d{17,22}\\Z', 'An ICCID has 17 to 22 digits.')], verbose_name='ICCID')),
+                ('iccid', models.CharField(max_length=22, unique=True, validators=[django.core.validators.RegexValidator('^[0-9]{17,22}\\Z', 'An ICCID has 17 to 22 digits.')], verbose_name='ICCID')),
                 ('airalo_id', models.BigIntegerField(blank=True, null=True, verbose_name='Airalo id')),
                 ('smdp_address', models.CharField(blank=True, max_length=255, verbose_name='SM-DP+ address')),
                 ('matching_id', django_airalo.models.fields.EncryptedTextField(blank=True, verbose_name='matching id')),

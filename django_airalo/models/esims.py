@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from .fields import EncryptedTextField
 from .orders import EsimOrder
 
-#: Digits only: ICCIDs in Airalo's documents have 17 to 19 digits and mostly fail the Luhn check.
-validate_iccid = RegexValidator(r"^\d{17,22}\Z", _("An ICCID has 17 to 22 digits."))
+#: ASCII digits only: ICCIDs in Airalo's documents have 17 to 19 digits and mostly fail the Luhn check.
+validate_iccid = RegexValidator(r"^[0-9]{17,22}\Z", _("An ICCID has 17 to 22 digits."))
 
 
 class EsimQuerySet(models.QuerySet["Esim"]):
