@@ -16,11 +16,17 @@ from .orders import EsimOrder
 #: ASCII digits only: ICCIDs in Airalo's documents have 17 to 19 digits and mostly fail the Luhn check.
 validate_iccid = RegexValidator(r"^[0-9]{17,22}\Z", _("An ICCID has 17 to 22 digits."))
 
+SECRETS = ("matching_id", "activation_code", "confirmation_code", "apple_installation_url")
+
 
 class EsimQuerySet(models.QuerySet["Esim"]):
     def of_user(self, user: Any) -> EsimQuerySet:
         """The eSIMs that belong to ``user``."""
         return self.filter(order__user=user)
+
+    def without_secrets(self) -> EsimQuerySet:
+        """Not decrypted before they are asked for: it costs time, and fails if the key is lost."""
+        return self.defer(*SECRETS)
 
 
 class Esim(models.Model):

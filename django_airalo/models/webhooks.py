@@ -17,7 +17,11 @@ from .orders import EsimOrder
 class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
     def due(self, now: datetime) -> WebhookEventQuerySet:
         """The webhooks to interpret (again), the longest waiting first."""
-        return self.filter(due_at__lte=now).order_by("due_at")
+        return self.filter(due_at__lte=now).order_by("due_at").without_body()
+
+    def without_body(self) -> WebhookEventQuerySet:
+        """Not decrypted before it is asked for, so that a body whose key is lost keeps no other from being read."""
+        return self.defer("body")
 
 
 class WebhookEvent(models.Model):

@@ -253,7 +253,7 @@ def process_waiting_webhooks(request_id: str) -> None:
     """Interpret the webhooks that overtook their own 202."""
     from .inbox import process_webhook_event  # the inbox fulfils orders, and orders wake the inbox
 
-    waiting = WebhookEvent.objects.filter(request_id=request_id, status=WebhookEvent.Status.WAITING)
+    waiting = WebhookEvent.objects.without_body().filter(request_id=request_id, status=WebhookEvent.Status.WAITING)
     for event in waiting:
         process_webhook_event(event)
 
@@ -262,7 +262,7 @@ def _keep_sim(order: EsimOrder, sim: SimData) -> str:
     """Keep one eSIM; returns what is wrong with it, or ``""``."""
     if not sim.iccid:
         return "Airalo delivered an eSIM without ICCID."
-    known = Esim.objects.filter(iccid=sim.iccid).first()
+    known = Esim.objects.without_secrets().filter(iccid=sim.iccid).first()
     if known:
         return "" if known.order_id == order.pk else f"Airalo delivered {sim.iccid}, which belongs to another order."
     try:

@@ -88,7 +88,7 @@ def receive_webhook(body: bytes, signature_header: str) -> WebhookEvent:
 
 def _repeated(digest: str, now: datetime) -> WebhookEvent | None:
     """The event with these bytes, counted once more; made due again if it is new news or was not understood."""
-    event = WebhookEvent.objects.filter(digest=digest).first()
+    event = WebhookEvent.objects.without_body().filter(digest=digest).first()
     if event is None:
         return None
     changes: dict[str, Any] = {"deliveries": F("deliveries") + 1, "last_received_at": now}
@@ -123,14 +123,14 @@ def process_webhook_event(event: WebhookEvent | int) -> WebhookEvent:
                 current.save()
     except Exception as error:  # Whatever it is, the inbox must show it, and the sweep try again.
         logger.exception("Webhook %s could not be interpreted", event_pk)
-        failed = WebhookEvent.objects.get(pk=event_pk)
+        failed = WebhookEvent.objects.without_body().get(pk=event_pk)
         failed.error, failed.tries = f"{type(error).__name__}: see the log.", failed.tries + 1
         failed.due_at = _try_again_at(failed, database.now())
         failed.save(update_fields=["error", "tries", "due_at"])
     else:
         if to_do and current.kind in NOTICES:
             notifications.send_notice(current)
-    return WebhookEvent.objects.get(pk=event_pk)
+    return WebhookEvent.objects.without_body().get(pk=event_pk)
 
 
 def _is_being_sent(event: WebhookEvent) -> bool:

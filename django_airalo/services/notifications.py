@@ -20,7 +20,7 @@ def send_notice(event: WebhookEvent) -> bool:
         failures = send_robust(
             signals.esim_low_data,
             WebhookEvent,
-            esim=Esim.objects.select_related("order__user").filter(iccid=iccid).first(),
+            esim=Esim.objects.without_secrets().select_related("order__user").filter(iccid=iccid).first(),
             iccid=iccid,
             level=as_text(document.get("level")),
             remaining_percentage=as_decimal(document.get("remaining_percentage")),
