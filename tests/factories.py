@@ -50,6 +50,7 @@ class EsimOrderFactory(factory.django.DjangoModelFactory):
     due_at = LONG_AGO
 
     class Params:
+        pending = factory.Trait(status="pending")
         submitting = factory.Trait(status="submitting", attempt=1, due_at=FAR_AHEAD)
         accepted = factory.Trait(
             status="accepted",

@@ -1,0 +1,3 @@
+from tests.services.conftest import committed, heard
+
+__all__ = ["committed", "heard"]

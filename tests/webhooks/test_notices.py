@@ -1,0 +1,123 @@
+"""Low data and credit limit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from django_airalo import services, signals
+from django_airalo.models import WebhookEvent
+from django_airalo.services import database
+from django_airalo.testing import credit_limit_payload, low_data_payload
+from tests.factories import LONG_AGO, EsimFactory, UserFactory, ago
+
+pytestmark = pytest.mark.django_db
+
+
+def event():
+    return WebhookEvent.objects.get()
+
+
+def test_low_data_names_the_esim(airalo, heard):
+    esim = EsimFactory(order__user=UserFactory())
+    airalo.push(low_data_payload(esim.iccid, level="90%", remaining_percentage=10))
+    (kwargs,) = heard.of("esim_low_data")
+    assert kwargs["esim"] == esim
+    assert kwargs["esim"].order.user.email
+    assert (kwargs["sender"], kwargs["iccid"], kwargs["level"]) == (WebhookEvent, esim.iccid, "90%")
+    assert (kwargs["remaining_percentage"], kwargs["package_name"]) == (Decimal(10), "test-mobile-7days-1gb")
+    assert kwargs["event_id"] == event().event_id
+    assert (event().kind, event().status, event().due_at) == ("low_data", "processed", None)
+    assert event().processed_at is not None
+
+
+def test_low_data_of_an_esim_that_is_not_ours_is_signalled_without_it(airalo, heard):
+    airalo.push(low_data_payload("8900000000000000123", level="3days", remaining_percentage=None))
+    (kwargs,) = heard.of("esim_low_data")
+    assert (kwargs["esim"], kwargs["iccid"], kwargs["remaining_percentage"]) == (None, "8900000000000000123", None)
+
+
+def test_credit_limit(airalo, heard):
+    airalo.push(credit_limit_payload(remaining=225.35))
+    (kwargs,) = heard.of("credit_limit_reached")
+    assert (kwargs["message"], kwargs["remaining"]) == (
+        "Surpassed 80% of the credit limit balance",
+        Decimal("225.35"),
+    )
+    assert kwargs["event_id"] == event().event_id
+    assert (event().kind, event().status) == ("credit_limit", "processed")
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"level": None, "iccid": ["x"], "package_name": {}},
+        {"level": 75, "iccid": 8900000000000000123, "remaining_percentage": "many"},
+        {"message": None, "remaining": "NaN"},
+    ],
+)
+def test_odd_values_are_tolerated(airalo, heard, payload):
+    airalo.push(payload)
+    assert event().status == "processed"
+    assert len(heard) == 1
+
+
+def test_the_same_notice_again_is_signalled_once(airalo, heard):
+    for _ in range(3):
+        airalo.push(credit_limit_payload())
+    assert len(heard) == 1
+    assert event().deliveries == 3
+
+
+def test_the_same_notice_hours_later_is_a_new_one(airalo, heard):
+    airalo.push(credit_limit_payload())
+    WebhookEvent.objects.update(last_received_at=ago(5 * 3600))
+    airalo.push(credit_limit_payload())
+    assert len(heard) == 1
+    WebhookEvent.objects.update(last_received_at=ago(7 * 3600))
+    airalo.push(credit_limit_payload())
+    assert len(heard) == 2
+    assert heard[0][1]["event_id"] != heard[1][1]["event_id"]
+    assert WebhookEvent.objects.count() == 1
+
+
+@pytest.fixture
+def raising():
+    calls = []
+
+    def receiver(sender, event_id, **kwargs):
+        calls.append(event_id)
+        raise LookupError("token=secret")
+
+    signals.credit_limit_reached.connect(receiver)
+    yield calls
+    signals.credit_limit_reached.disconnect(receiver)
+
+
+def test_a_notice_whose_receiver_raised_is_signalled_again_to_all(airalo, raising, heard, committed):
+    assert airalo.push(credit_limit_payload()).status_code == 200
+    assert len(heard) == len(raising) == 1  # the other receiver heard all the same
+    kept = event()
+    assert (kept.status, kept.processed_at) == ("received", None)
+    assert kept.error.endswith("receiver raised LookupError")
+    assert "secret" not in kept.error
+    assert kept.due_at > database.now()
+
+    WebhookEvent.objects.update(due_at=LONG_AGO)
+    services.sweep()
+    assert len(heard) == len(raising) == 2
+    assert len({kwargs["event_id"] for _, kwargs in heard}) == 1
+
+    airalo.push(credit_limit_payload())  # Airalo repeats it: again
+    assert len(heard) == 3
+
+
+def test_a_notice_that_another_process_is_sending_is_left_to_it(airalo, heard):
+    airalo.push(credit_limit_payload())
+    WebhookEvent.objects.update(status="received", processed_at=None, due_at=ago(-100))
+    services.process_webhook_event(event())
+    assert len(heard) == 1
+    WebhookEvent.objects.update(due_at=LONG_AGO)
+    services.process_webhook_event(event())
+    assert len(heard) == 2
