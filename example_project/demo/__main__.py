@@ -166,6 +166,7 @@ def buy_one(children: Children, shop: str, var: Path) -> bool:
 def bought(customer: Customer) -> Order:
     """The shop's order whose page the customer has come to."""
     from django.core.exceptions import ValidationError
+
     from shop.models import Order
 
     number = customer.url.rstrip("/").rpartition("/")[2]

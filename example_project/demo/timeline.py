@@ -8,9 +8,9 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 from django.utils import timezone
-from shop.models import HeardSignal, OrderLine
-
 from django_airalo.models import EsimOrder, OrderEvent, WebhookEvent
+
+from shop.models import HeardSignal, OrderLine
 
 Line = tuple[datetime, str, str]
 

@@ -6,7 +6,6 @@ import uuid
 
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
-
 from django_airalo.models import Package
 from django_airalo.services import place_order
 

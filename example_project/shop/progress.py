@@ -7,7 +7,6 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-
 from django_airalo.models import EsimOrder
 
 Status = EsimOrder.Status

@@ -12,7 +12,6 @@ from typing import Any
 
 from django.db import transaction
 from django.dispatch import receiver
-
 from django_airalo.models import Esim, EsimOrder
 from django_airalo.signals import esim_low_data, esim_order_cancelled, esim_order_completed, esim_order_failed
 

@@ -16,7 +16,6 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
-
 from django_airalo.models import Esim, Package
 
 from .checkout import buy
@@ -48,6 +47,7 @@ def packages(request: HttpRequest) -> HttpResponse:
             found = found.filter(location_slug=form.cleaned_data["country"])
     else:
         found = found.none()
+    found = found.order_by("price", "location", "package_id")
     page = Paginator(found, PACKAGES_PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "shop/packages.html", {"form": form, "page": page, "catalogue_is_empty": not countries})
 

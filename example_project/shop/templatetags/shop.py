@@ -1,6 +1,5 @@
 from django import template
 from django.utils.safestring import SafeString
-
 from django_airalo.models import Esim
 from django_airalo.qr import qr_svg
 

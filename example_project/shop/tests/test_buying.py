@@ -1,0 +1,156 @@
+"""From the checkout to the eSIM on its owner's page."""
+
+import uuid
+from unittest import mock
+
+from django.core import mail
+from django.core.exceptions import ValidationError
+from django.test import TestCase
+from django.urls import reverse
+from django.utils import timezone
+from django_airalo.models import EsimOrder, OrderEvent, Package
+from django_airalo.signals import esim_order_completed
+from django_airalo.testing import low_data_payload
+
+from shop import checkout
+from shop.models import HeardSignal, Order, OrderLine
+from shop.payments import DECLINED_CARD, GOOD_CARD
+
+from .base import ShopTestCase
+
+
+class CheckoutTests(ShopTestCase):
+    """What a paid, a declined and a doubled checkout leave behind."""
+
+    def assert_nothing_was_kept(self) -> None:
+        """Neither an order of the shop nor one for Airalo."""
+        self.assertFalse(Order.objects.exists())
+        self.assertFalse(EsimOrder.objects.exists())
+        self.assertEqual(self.airalo.orders, [])
+
+    def test_a_paid_order_is_sent_to_airalo(self) -> None:
+        line = self.buy(quantity=2).lines.get()
+
+        self.assertEqual(line.esim_order.status, EsimOrder.Status.ACCEPTED)
+        self.assertEqual(line.esim_order.idempotency_key, f"shop-line-{line.pk}")
+        self.assertEqual(line.esim_order.user, self.user)
+        (asked,) = self.airalo.orders
+        self.assertEqual((asked.body["package_id"], int(asked.body["quantity"])), (self.package.package_id, 2))
+
+    def test_a_declined_card_leaves_nothing_behind(self) -> None:
+        response = self.pay(card=DECLINED_CARD)
+
+        self.assertContains(response, "The card was declined", status_code=422)
+        self.assert_nothing_was_kept()
+
+    def test_a_double_click_buys_once(self) -> None:
+        key = uuid.uuid4()
+        order = self.buy(checkout_key=key)
+        response = self.pay(checkout_key=key)
+
+        self.assertRedirects(response, order.get_absolute_url())
+        self.assertEqual(len(self.airalo.orders), 1)
+
+    def test_a_checkout_key_of_somebody_else_shows_nothing(self) -> None:
+        key = uuid.uuid4()
+        self.buy(checkout_key=key)
+        Order.objects.update(user=type(self.user).objects.create_user("eve"))
+
+        self.assertEqual(self.pay(checkout_key=key).status_code, 404)
+
+    def test_a_package_withdrawn_meanwhile_is_not_charged(self) -> None:
+        Package.objects.update(withdrawn_at=timezone.now())
+        with mock.patch("shop.payments.charge") as charge, self.assertRaises(ValidationError):
+            checkout.buy(self.user, self.package, quantity=1, card=GOOD_CARD, checkout_key=uuid.uuid4())
+
+        charge.assert_not_called()
+        self.assert_nothing_was_kept()
+
+    def test_nonsense_is_refused(self) -> None:
+        for fields in ({"quantity": "two"}, {"quantity": 0}, {"quantity": 51}, {"card": "x"}, {"checkout_key": "x"}):
+            with self.subTest(fields):
+                self.assertEqual(self.pay(**fields).status_code, 422)
+        self.assert_nothing_was_kept()
+
+    def test_what_is_not_sold_is_not_found(self) -> None:
+        Package.objects.update(withdrawn_at=timezone.now())
+        for name in ("shop:package", "shop:checkout"):
+            self.assertEqual(self.client.get(reverse(name, args=[self.package.package_id])).status_code, 404)
+
+    def test_a_guest_is_asked_to_log_in(self) -> None:
+        self.client.logout()
+        path = reverse("shop:checkout", args=[self.package.package_id])
+        self.assertRedirects(self.client.get(path), f"{reverse('login')}?next={path}")
+
+
+class DeliveryTests(ShopTestCase):
+    """What the shop does when it hears of an order."""
+
+    def setUp(self) -> None:
+        """Buy one."""
+        super().setUp()
+        self.order = self.buy()
+        self.line = self.order.lines.get()
+        mail.outbox.clear()
+
+    def test_a_delivered_order_is_fulfilled_and_announced(self) -> None:
+        self.airalo.deliver(self.line.esim_order)
+
+        self.line.refresh_from_db()
+        self.assertEqual(self.line.status, OrderLine.Status.FULFILLED)
+        (message,) = mail.outbox
+        self.assertEqual(message.to, ["ada@example.com"])
+        self.assertIn(self.order.get_absolute_url(), message.body)
+        self.assertNotIn(self.line.esim_order.esims.get().matching_id, message.body)
+
+    def test_a_repeated_signal_is_acted_upon_once(self) -> None:
+        self.airalo.deliver(self.line.esim_order)
+        event = OrderEvent.objects.get(order=self.line.esim_order, new_status="completed")
+        esim_order_completed.send(EsimOrder, order=self.line.esim_order, event_id=event.event_id, late=False)
+
+        self.assertEqual(len(mail.outbox), 1)
+        self.assertEqual(HeardSignal.objects.get().event_id, event.event_id)
+
+    def test_a_mail_that_could_not_be_sent_is_sent_later(self) -> None:
+        with (
+            mock.patch("shop.mails.send_mail", side_effect=OSError("the mail server is away")),
+            self.assertLogs("django.dispatch", "ERROR"),
+        ):
+            self.airalo.deliver(self.line.esim_order)
+        self.line.refresh_from_db()
+        self.assertEqual(self.line.status, OrderLine.Status.WAITING)
+
+        OrderEvent.objects.filter(signal_due_at__isnull=False).update(signal_due_at=timezone.now())
+        self.airalo.settle()
+
+        self.line.refresh_from_db()
+        self.assertEqual(self.line.status, OrderLine.Status.FULFILLED)
+        self.assertEqual(len(mail.outbox), 1)
+
+    def test_a_failed_order_is_refunded_and_told(self) -> None:
+        self.airalo.fail(self.line.esim_order)
+
+        self.line.refresh_from_db()
+        self.assertEqual(self.line.status, OrderLine.Status.REFUNDED)
+        self.assertIn("money back", mail.outbox[0].subject)
+        self.assertContains(self.client.get(self.order.get_absolute_url()), "Not delivered")
+
+    def test_low_data_is_told(self) -> None:
+        self.airalo.deliver(self.line.esim_order)
+        self.airalo.push(low_data_payload(self.line.esim_order.esims.get().iccid, level="90%"))
+
+        self.assertIn("running low", mail.outbox[-1].subject)
+        self.assertIn("90%", mail.outbox[-1].body)
+
+    def test_low_data_of_a_foreign_esim_is_nobodys_mail(self) -> None:
+        self.airalo.push(low_data_payload("8900000000000000123"))
+        self.assertEqual(mail.outbox, [])
+
+
+class ForeignOrderTests(TestCase):
+    """An order that was not placed by the shop."""
+
+    def test_its_signal_does_no_harm(self) -> None:
+        order = EsimOrder.objects.create(package_id="test-mobile-7days-1gb")
+        esim_order_completed.send(EsimOrder, order=order, event_id=uuid.uuid4(), late=False)
+        self.assertFalse(HeardSignal.objects.exists())

@@ -1,0 +1,153 @@
+"""Who sees what."""
+
+from django.contrib.auth import get_user_model
+from django.test import TestCase
+from django.urls import reverse
+
+from .base import ShopTestCase, make_package
+
+HTMX = {"HX-Request": "true"}
+
+
+class PackagePagesTests(TestCase):
+    """The list, its search, and one package."""
+
+    def setUp(self) -> None:
+        """Two countries, and things that are not for sale."""
+        make_package("iceland-5gb", title="5 GB - 30 Days", data="5 GB")
+        make_package("japan-1gb", location="Japan", location_slug="japan", price="3.00")
+        make_package("no-price", price=None)
+        make_package("top-up", type="topup")
+
+    def listed(self, **query: str) -> list[str]:
+        """The ids on the list."""
+        page = self.client.get(reverse("shop:packages"), query).context["page"]
+        return [package.package_id for package in page]
+
+    def test_the_list_is_searched_and_filtered(self) -> None:
+        self.assertEqual(self.listed(), ["japan-1gb", "iceland-5gb"])
+        self.assertEqual(self.listed(q="icel 5"), ["iceland-5gb"])
+        self.assertEqual(self.listed(q="icel 7"), [])
+        self.assertEqual(self.listed(country="japan"), ["japan-1gb"])
+        self.assertEqual(self.listed(country="atlantis"), [])
+        self.assertEqual(self.listed(page="99"), ["japan-1gb", "iceland-5gb"])
+
+    def test_the_list_is_paged(self) -> None:
+        for number in range(30):
+            make_package(f"more-{number}")
+        self.assertEqual(len(self.listed()), 24)
+        self.assertEqual(len(self.listed(page="2")), 8)
+        self.assertContains(self.client.get("/", {"country": "iceland"}), "?country=iceland&amp;page=2")
+
+    def test_an_empty_catalogue_says_how_to_fill_it(self) -> None:
+        for package in type(make_package("gone")).objects.all():
+            package.delete()
+        self.assertContains(self.client.get("/"), "airalo_sync_packages")
+
+    def test_one_package(self) -> None:
+        response = self.client.get(reverse("shop:package", args=["japan-1gb"]))
+        self.assertContains(response, "$3.00")
+        self.assertEqual(self.client.get(reverse("shop:package", args=["nothing"])).status_code, 404)
+
+
+class OrderPageTests(ShopTestCase):
+    """The page that shows the eSIM arriving."""
+
+    def setUp(self) -> None:
+        """Buy two eSIMs."""
+        super().setUp()
+        self.order = self.buy(quantity=2)
+        self.status_url = reverse("shop:order_status", args=[self.order.number])
+
+    def test_the_page_follows_the_order_until_the_esims_are_there(self) -> None:
+        esim_order = self.order.lines.get().esim_order
+        api_url = reverse("django_airalo_api:order-detail", args=[esim_order.reference])
+        page = self.client.get(self.order.get_absolute_url())
+        self.assertContains(page, f'hx-get="{self.status_url}"')
+        self.assertContains(page, f'data-order-url="{api_url}"')
+        self.assertContains(page, 'data-order-status="accepted"')
+        self.assertContains(page, "<noscript><meta http-equiv=")
+        self.assertEqual(self.client.get(api_url).json()["status"], "accepted")
+
+        self.airalo.deliver(esim_order)
+
+        self.assertEqual(self.client.get(api_url).json()["status"], "completed")
+        part = self.client.get(self.status_url, headers=HTMX)
+        self.assertNotContains(part, "hx-get")
+        self.assertNotContains(part, "data-order-url")
+        self.assertContains(part, "<svg", count=2)
+        self.assertNotContains(self.client.get(self.order.get_absolute_url()), "http-equiv")
+
+    def test_the_part_alone_leads_to_the_page(self) -> None:
+        self.assertRedirects(self.client.get(self.status_url), self.order.get_absolute_url())
+
+    def test_activation_codes_are_for_their_owner_and_for_no_cache(self) -> None:
+        self.airalo.deliver(self.order.lines.get().esim_order)
+        code = self.order.lines.get().esim_order.esims.first().matching_id
+        pages = (self.order.get_absolute_url(), self.status_url, reverse("shop:esims"))
+        for path in pages:
+            response = self.client.get(path, headers=HTMX)
+            self.assertContains(response, code)
+            self.assertIn("no-store", response["Cache-Control"])
+
+        self.client.force_login(get_user_model().objects.create_user("eve"))
+        for path in pages[:2]:
+            self.assertEqual(self.client.get(path, headers=HTMX).status_code, 404)
+        self.assertNotContains(self.client.get(reverse("shop:esims")), code)
+        self.assertNotContains(self.client.get(reverse("shop:orders")), str(self.order))
+
+        self.client.logout()
+        for path in (*pages, reverse("shop:orders")):
+            self.assertRedirects(self.client.get(path, headers=HTMX), f"{reverse('login')}?next={path}")
+
+    def test_only_a_safe_install_link_becomes_a_link(self) -> None:
+        esim_order = self.order.lines.get().esim_order
+        self.airalo.deliver(esim_order)
+        esims = esim_order.esims.all()
+        esims.update(apple_installation_url="https://esimsetup.example.com/ok")
+        self.assertContains(self.client.get(reverse("shop:esims")), "https://esimsetup.example.com/ok", count=2)
+        esims.update(apple_installation_url="javascript:alert(1)")
+        self.assertNotContains(self.client.get(reverse("shop:esims")), "javascript:")
+
+    def test_the_lists_of_orders_and_esims_need_few_queries(self) -> None:
+        for _ in range(5):
+            self.airalo.deliver(self.buy(quantity=2).lines.get().esim_order)
+        with self.assertNumQueries(6):  # session, user, count, orders, lines, eSIM orders
+            self.client.get(reverse("shop:orders"))
+        with self.assertNumQueries(4):  # session, user, count, eSIMs with their orders and lines
+            self.client.get(reverse("shop:esims"))
+
+    def test_the_admin_shows_orders_and_signals(self) -> None:
+        self.airalo.deliver(self.order.lines.get().esim_order)
+        self.client.force_login(get_user_model().objects.create_superuser("root"))
+        for path in (
+            reverse("admin:shop_order_changelist"),
+            reverse("admin:shop_order_change", args=[self.order.pk]),
+            reverse("admin:shop_heardsignal_changelist"),
+        ):
+            self.assertEqual(self.client.get(path).status_code, 200)
+
+
+class SignUpTests(TestCase):
+    """Becoming a customer."""
+
+    def sign_up(self, **fields: str) -> object:
+        """Send the form."""
+        password = "a-long-way-home-7"  # noqa: S105
+        data = {"username": "ada", "email": "ada@example.com", "password1": password, "password2": password, **fields}
+        return self.client.post(reverse("shop:sign_up"), data)
+
+    def test_a_new_customer_is_logged_in_and_goes_on(self) -> None:
+        self.assertRedirects(self.sign_up(next="/orders/"), "/orders/")
+        self.assertEqual(get_user_model().objects.get().email, "ada@example.com")
+
+    def test_nobody_is_sent_to_another_site(self) -> None:
+        self.assertRedirects(self.sign_up(next="https://evil.example.com/"), "/")
+
+    def test_an_address_is_needed(self) -> None:
+        self.assertContains(self.sign_up(email=""), "This field is required")
+        self.assertFalse(get_user_model().objects.exists())
+
+    def test_pages_for_guests(self) -> None:
+        self.assertContains(self.client.get(reverse("shop:sign_up"), {"next": "/esims/"}), 'value="/esims/"')
+        self.assertContains(self.client.get(reverse("login"), {"next": "/esims/"}), "/accounts/sign-up/?next=/esims/")
