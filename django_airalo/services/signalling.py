@@ -83,7 +83,11 @@ def send_from(row: Signalled, send: Callable[[], list[str]]) -> bool:
     claim = rows.filter(signal_due_at=row.signal_due_at)
     if row.signal_due_at is None or not claim.update(signal_due_at=lease_end, signal_tries=F("signal_tries") + 1):
         return False
-    failures = send()
+    try:
+        failures = send()
+    except Exception as error:  # Django's own logging trips over a receiver without a name; others are still to hear.
+        logger.exception("The signals of %s %s could not be sent", type(row).__name__, row.pk)
+        failures = [f"{type(error).__name__}: see the log."]
     claimed = rows.filter(signal_due_at=lease_end)
     if failures:
         claimed.update(signal_error="\n".join(failures))
