@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+
+import pytest
+
+from django_airalo import services
+from django_airalo.exceptions import IllegalTransitionError
+from django_airalo.models import EsimOrder, OrderEvent
+from django_airalo.services import database
+from django_airalo.services.transitions import TRANSITIONS, call_for_attention, change_status, lock
+from tests.factories import FAR_AHEAD, EsimOrderFactory
+
+pytestmark = pytest.mark.django_db
+
+Status = EsimOrder.Status
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+#: Written out once more, so that no line of the table changes by mistake.
+LEGAL = {
+    "pending": "submitting accepted completed failed unconfirmed cancelled",
+    "submitting": "pending accepted completed failed unconfirmed scheduled",
+    "accepted": "completed failed unconfirmed",
+    "unconfirmed": "pending accepted completed failed",
+    "scheduled": "completed failed cancelled",
+    "failed": "completed",
+    "cancelled": "completed",
+    "completed": "",
+}
+PAIRS = list(itertools.product(Status.values, Status.values))
+STAMPS = {"accepted_at", "unconfirmed_at", "completed_at", "failed_at", "cancelled_at"}
+
+
+def row(order):
+    return EsimOrder.objects.filter(pk=order.pk).values().get()
+
+
+def test_the_table_covers_every_status():
+    assert {str(old): {str(new) for new in news} for old, news in TRANSITIONS.items()} == {
+        old: set(news.split()) for old, news in LEGAL.items()
+    }
+    assert set(LEGAL) == set(Status.values)
+
+
+def test_what_was_delivered_can_always_be_recorded():
+    assert all("completed" in LEGAL[status] for status in Status.values if status != "completed")
+
+
+@pytest.mark.parametrize(("old", "new"), PAIRS)
+def test_every_pair(old, new):
+    order = EsimOrderFactory(status=old, attempt=3, due_at=FAR_AHEAD)
+    before = row(order)
+    if new not in LEGAL[old].split():
+        with pytest.raises(IllegalTransitionError, match=f"from {old} to {new}"):
+            change_status(order, new, now=NOW, source="shop", error_reason="x")
+        assert row(order) == before
+        assert order.status == old
+        assert not OrderEvent.objects.exists()
+        return
+
+    assert change_status(order, new, now=NOW, source="webhook", detail="why", error_reason="x") is True
+
+    after = row(order)
+    stamp = {f"{new}_at"} & STAMPS
+    assert {name for name in after if after[name] != before[name]} == {"status", "due_at", "error_reason"} | stamp
+    assert (after["status"], after["due_at"], after["error_reason"]) == (new, None, "x")
+    assert all(after[name] == NOW for name in stamp)
+    assert order.status == new  # the object is brought up to date
+    assert all(getattr(order, name) == value for name, value in after.items())
+    event = OrderEvent.objects.get()
+    assert (event.order, event.kind, event.old_status, event.new_status) == (order, "status_changed", old, new)
+    assert (event.source, event.detail, event.attempt) == ("webhook", "why", 3)
+    assert event.late == (old in ("failed", "cancelled"))
+    assert event.created_at == event.signal_due_at == NOW
+    assert (event.signalled_at, event.signal_tries) == (None, 0)
+
+
+@pytest.mark.parametrize("meanwhile", [{"status": "unconfirmed"}, {"attempt": 4}, {"status": "failed", "attempt": 4}])
+def test_a_stale_order_changes_nothing(meanwhile):
+    order = EsimOrderFactory(status="submitting", attempt=3)
+    EsimOrder.objects.update(**meanwhile)
+    before = row(order)
+    assert change_status(order, "accepted", now=NOW, source="submit", request_id="request-1") is False
+    assert row(order) == before
+    assert not OrderEvent.objects.exists()
+
+
+def test_an_order_that_is_gone_changes_nothing():
+    order = EsimOrderFactory()
+    EsimOrder.objects.all().delete()
+    order.pk = 10**6
+    assert change_status(order, "submitting", now=NOW, source="submit") is False
+
+
+def test_attention_is_called_once_for_each_reason():
+    order = EsimOrderFactory()
+    for reason in ("First.", "Second.", "First.", "Second."):
+        call_for_attention(lock(order.pk), reason, now=NOW, source="sweep")
+    order.refresh_from_db()
+    assert order.attention == "First.\nSecond."
+    assert list(order.events.values_list("kind", "detail")) == [("attention", "First."), ("attention", "Second.")]
+
+
+def test_the_databases_clock_is_aware_and_about_right():
+    assert abs((database.now() - datetime.now(UTC)).total_seconds()) < 2
+    assert database.now().utcoffset().total_seconds() == 0
+
+
+# Cancelling and deciding
+
+
+@pytest.mark.parametrize("status", Status.values)
+@pytest.mark.parametrize("look_up_first", [True, False])
+def test_only_what_was_never_sent_can_be_cancelled(airalo, heard, committed, status, look_up_first):
+    order = EsimOrderFactory(status=status, look_up_first=look_up_first)
+    before = row(order)
+    with committed():
+        cancelled = services.cancel_order(order)
+    assert cancelled is (status == "pending" and not look_up_first)
+    if cancelled:
+        assert (order.status, order.due_at) == ("cancelled", None)
+        assert heard.names() == ["esim_order_status_changed", "esim_order_cancelled"]
+        services.submit_order(order)
+        services.sweep()
+        assert airalo.orders == []
+    else:
+        assert row(order) == before
+        assert heard == []
+
+
+def test_cancelling_with_an_old_copy_is_too_late(airalo):
+    order = EsimOrderFactory()
+    stale = EsimOrder.objects.get()
+    services.submit_order(order)
+    assert services.cancel_order(stale) is False
+    assert EsimOrder.objects.get().status == "accepted"
+
+
+@pytest.mark.parametrize("status", Status.values)
+@pytest.mark.parametrize("known", [{}, {"request_id": "request-1"}, {"airalo_order_id": 5}])
+def test_only_what_is_unconfirmed_can_be_marked_as_never_placed(airalo, committed, status, known):
+    order = EsimOrderFactory(status=status, due_at=None, attention="Look at it.", **known)
+    before = row(order)
+    with committed():
+        decided = services.mark_never_placed(order, decided_by="Ada")
+    assert decided is (status == "unconfirmed" and not known)
+    if decided:
+        assert (order.status, order.look_up_first, order.attention) == ("pending", True, "")
+        assert order.events.get().detail == "Marked as never placed by Ada."
+        services.sweep()
+        order.refresh_from_db()
+        assert order.status == "accepted"
+        assert len(airalo.orders) == 1
+    else:
+        assert row(order) == before
+
+
+def test_an_order_marked_as_never_placed_is_looked_up_once_more_before_it_is_sent(airalo):
+    airalo.time_out(bought=True)
+    order = services.submit_order(EsimOrderFactory())
+    services.mark_never_placed(order)
+    airalo.list(order)
+    services.sweep()
+    order.refresh_from_db()
+    assert order.status == "completed"
+    assert len(airalo.orders) == 1
+
+
+@pytest.mark.parametrize("status", Status.values)
+def test_only_what_is_unconfirmed_can_be_marked_as_failed(heard, committed, status):
+    order = EsimOrderFactory(status=status, attention="Look at it.")
+    before = row(order)
+    with committed():
+        decided = services.mark_failed(order)
+    assert decided is (status == "unconfirmed")
+    if decided:
+        assert (order.status, order.attention) == ("failed", "")
+        assert order.error_reason == "Marked as failed by a person."
+        assert heard.names() == ["esim_order_status_changed", "esim_order_failed"]
+    else:
+        assert row(order) == before
+
+
+def test_a_delivery_after_that_decision_is_late(airalo, heard, committed):
+    airalo.time_out(bought=True)
+    order = services.submit_order(EsimOrderFactory())
+    with committed():
+        services.mark_failed(order)
+    airalo.deliver(order)
+    order.refresh_from_db()
+    assert order.status == "completed"
+    assert heard.of("esim_order_completed")[0]["late"] is True
