@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
-from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 from django_airalo.models import Package
 from django_airalo.services import place_order
 
@@ -13,7 +15,7 @@ from . import payments
 from .models import Order
 
 
-def buy(user: AbstractUser, package: Package, *, quantity: int, card: str, checkout_key: uuid.UUID) -> Order:
+def buy(user: Any, package: Package, *, quantity: int, card: str, checkout_key: uuid.UUID) -> Order:
     """Order the eSIMs and take the money: both, or neither.
 
     Raises:
@@ -22,6 +24,8 @@ def buy(user: AbstractUser, package: Package, *, quantity: int, card: str, check
         IntegrityError: this ``checkout_key`` was used before.
         Nothing was charged or kept in any of these cases.
     """
+    if package.price is None:
+        raise ValidationError(_("This package has no price."))
     with transaction.atomic():
         order = Order.objects.create(user=user, email=user.email, checkout_key=checkout_key)
         line = order.lines.create(

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.test import TestCase, override_settings
 from django.urls import reverse
 from django.utils import timezone
-from django_airalo.models import Package
+from django_airalo.models import EsimOrder, Package
 from django_airalo.testing import FakeAiralo
 
 from shop.models import Order
@@ -46,6 +46,12 @@ class ShopTestCase(TestCase):
         data = {"checkout_key": uuid.uuid4(), "quantity": 1, "card": GOOD_CARD, **fields}
         with self.captureOnCommitCallbacks(execute=True):
             return self.client.post(reverse("shop:checkout", args=[self.package.package_id]), data)
+
+    def esim_order(self, order: Order) -> EsimOrder:
+        """The eSIM order of an order's only line."""
+        esim_order = order.lines.get().esim_order
+        assert esim_order is not None  # noqa: S101  for the type checker
+        return esim_order
 
     def buy(self, **fields: Any) -> Order:
         """Buy and return the order."""

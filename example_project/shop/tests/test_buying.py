@@ -29,11 +29,12 @@ class CheckoutTests(ShopTestCase):
         self.assertEqual(self.airalo.orders, [])
 
     def test_a_paid_order_is_sent_to_airalo(self) -> None:
-        line = self.buy(quantity=2).lines.get()
+        order = self.buy(quantity=2)
 
-        self.assertEqual(line.esim_order.status, EsimOrder.Status.ACCEPTED)
-        self.assertEqual(line.esim_order.idempotency_key, f"shop-line-{line.pk}")
-        self.assertEqual(line.esim_order.user, self.user)
+        esim_order = self.esim_order(order)
+        self.assertEqual(esim_order.status, EsimOrder.Status.ACCEPTED)
+        self.assertEqual(esim_order.idempotency_key, f"shop-line-{order.lines.get().pk}")
+        self.assertEqual(esim_order.user, self.user)
         (asked,) = self.airalo.orders
         self.assertEqual((asked.body["package_id"], int(asked.body["quantity"])), (self.package.package_id, 2))
 
@@ -91,22 +92,23 @@ class DeliveryTests(ShopTestCase):
         super().setUp()
         self.order = self.buy()
         self.line = self.order.lines.get()
+        self.placed = self.esim_order(self.order)
         mail.outbox.clear()
 
     def test_a_delivered_order_is_fulfilled_and_announced(self) -> None:
-        self.airalo.deliver(self.line.esim_order)
+        self.airalo.deliver(self.placed)
 
         self.line.refresh_from_db()
         self.assertEqual(self.line.status, OrderLine.Status.FULFILLED)
         (message,) = mail.outbox
         self.assertEqual(message.to, ["ada@example.com"])
         self.assertIn(self.order.get_absolute_url(), message.body)
-        self.assertNotIn(self.line.esim_order.esims.get().matching_id, message.body)
+        self.assertNotIn(self.placed.esims.get().matching_id, message.body)
 
     def test_a_repeated_signal_is_acted_upon_once(self) -> None:
-        self.airalo.deliver(self.line.esim_order)
-        event = OrderEvent.objects.get(order=self.line.esim_order, new_status="completed")
-        esim_order_completed.send(EsimOrder, order=self.line.esim_order, event_id=event.event_id, late=False)
+        self.airalo.deliver(self.placed)
+        event = OrderEvent.objects.get(order=self.placed, new_status="completed")
+        esim_order_completed.send(EsimOrder, order=self.placed, event_id=event.event_id, late=False)
 
         self.assertEqual(len(mail.outbox), 1)
         self.assertEqual(HeardSignal.objects.get().event_id, event.event_id)
@@ -116,7 +118,7 @@ class DeliveryTests(ShopTestCase):
             mock.patch("shop.mails.send_mail", side_effect=OSError("the mail server is away")),
             self.assertLogs("django.dispatch", "ERROR"),
         ):
-            self.airalo.deliver(self.line.esim_order)
+            self.airalo.deliver(self.placed)
         self.line.refresh_from_db()
         self.assertEqual(self.line.status, OrderLine.Status.WAITING)
 
@@ -128,7 +130,7 @@ class DeliveryTests(ShopTestCase):
         self.assertEqual(len(mail.outbox), 1)
 
     def test_a_failed_order_is_refunded_and_told(self) -> None:
-        self.airalo.fail(self.line.esim_order)
+        self.airalo.fail(self.placed)
 
         self.line.refresh_from_db()
         self.assertEqual(self.line.status, OrderLine.Status.REFUNDED)
@@ -136,8 +138,8 @@ class DeliveryTests(ShopTestCase):
         self.assertContains(self.client.get(self.order.get_absolute_url()), "Not delivered")
 
     def test_low_data_is_told(self) -> None:
-        self.airalo.deliver(self.line.esim_order)
-        self.airalo.push(low_data_payload(self.line.esim_order.esims.get().iccid, level="90%"))
+        self.airalo.deliver(self.placed)
+        self.airalo.push(low_data_payload(self.placed.esims.get().iccid, level="90%"))
 
         self.assertIn("running low", mail.outbox[-1].subject)
         self.assertIn("90%", mail.outbox[-1].body)
