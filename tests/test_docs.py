@@ -1,0 +1,168 @@
+"""Every link, dotted name and Python block of the documentation leads somewhere; its examples run."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+import textwrap
+import unittest
+
+import pytest
+from cryptography.fernet import Fernet
+from django.apps import apps
+from django.conf import settings
+from django.test import TestCase, override_settings
+
+from django_airalo import services
+from django_airalo.models import EncryptedTextField, WebhookEvent
+
+from .pages import FENCE, PACKAGE, PAGES, ROOT, check_sites, headings, python_blocks, read
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading, as GitHub and MyST make it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_links_of_a_page_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text())):
+        if target.startswith(("http://", "https://", "mailto:")):
+            continue
+        path, _, anchor = target.partition("#")
+        leads_to = (page.parent / path).resolve() if path else page
+        assert leads_to.exists(), target
+        if anchor:
+            found = {slug(heading) for level in (1, 2, 3, 4) for heading in headings(leads_to.read_text(), level)}
+            assert anchor in found, target
+
+
+LOGGERS = {
+    name
+    for module in PACKAGE.rglob("*.py")
+    for name in re.findall(r"getLogger\(\"(django_airalo[\w.]*)\"\)", module.read_text())
+}
+CHECK_IDS = {number for number, *_ in check_sites()}
+
+
+def permissions() -> set[str]:
+    found = set()
+    for model in apps.get_app_config("django_airalo").get_models():
+        usual = {f"{action}_{model._meta.model_name}" for action in model._meta.default_permissions}
+        found |= {f"django_airalo.{name}" for name in usual | {name for name, _ in model._meta.permissions}}
+    return found
+
+
+def import_dotted(dotted: str) -> object:
+    """What a dotted name means: a module, or something in one. Raises if it means nothing."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[length:]:
+            found = getattr(found, name)
+        return found
+    raise ModuleNotFoundError(dotted)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_dotted_names_of_a_page_exist(page):
+    text = re.sub(r'b"[^"]*"', "", page.read_text())
+    for dotted in set(re.findall(r"\bdjango_airalo(?:\.\w+)+", text)):
+        if dotted in CHECK_IDS or dotted in LOGGERS or dotted in permissions():
+            continue
+        if dotted.removeprefix("django_airalo.") in [model.__name__ for model in apps.get_models()]:
+            continue  # a model's label
+        import_dotted(dotted)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_python_blocks_of_a_page_compile_and_import_what_exists(page):
+    for code in python_blocks(page.read_text()):
+        tree = ast.parse(textwrap.dedent(code))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("django_airalo"):
+                for alias in node.names:
+                    import_dotted(f"{node.module}.{alias.name}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_calls_of_services_in_a_page_fit_their_signatures(page):
+    for code in python_blocks(page.read_text()):
+        for node in ast.walk(ast.parse(textwrap.dedent(code))):
+            name = node.func if isinstance(node, ast.Call) else None
+            called = name.id if isinstance(name, ast.Name) else name.attr if isinstance(name, ast.Attribute) else ""
+            if called in services.__all__ and f"import {called}" in code:
+                parameters = inspect.signature(getattr(services, called)).parameters
+                assert {keyword.arg for keyword in node.keywords} <= set(parameters), called
+
+
+# Examples that run
+
+
+def run_test_case(case: type[TestCase]) -> None:
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
+    assert result.testsRun
+    assert not result.failures + result.errors + result.skipped, "\n".join(
+        text for _, text in result.failures + result.errors
+    )
+
+
+@pytest.mark.django_db
+def test_the_examples_of_the_testing_page_run():
+    """The blocks of the page together are one test module of a shop."""
+    namespace = {"__name__": "shop_tests"}
+    for code in python_blocks(read("how-to/testing-your-shop.md")):
+        exec(compile(code, "testing-your-shop.md", "exec"), namespace)  # noqa: S102
+    cases = [item for item in namespace.values() if isinstance(item, type) and issubclass(item, TestCase)]
+    cases.remove(TestCase)
+    assert cases
+    for case in cases:
+        run_test_case(case)
+
+
+def block_with(page: str, text: str) -> str:
+    [found] = [code for code in python_blocks(read(page)) if text in code]
+    return found
+
+
+@pytest.mark.django_db
+def test_the_documented_rotation_of_keys_leaves_the_old_key_unneeded(airalo, django_capture_on_commit_callbacks):
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    with override_settings(AIRALO_ENCRYPTION_KEYS=[old]):
+        with django_capture_on_commit_callbacks(execute=True):
+            order = services.place_order(package_id="test-mobile-7days-1gb")
+        airalo.deliver(order)
+        code = order.esims.get().activation_code
+        body = WebhookEvent.objects.get().body
+    with override_settings(AIRALO_ENCRYPTION_KEYS=[new, old]):
+        exec(block_with("how-to/going-live.md", "update_fields"), {})  # noqa: S102
+    with override_settings(AIRALO_ENCRYPTION_KEYS=[new]):
+        assert order.esims.get().activation_code == code
+        assert WebhookEvent.objects.get().body == body
+
+
+@pytest.mark.django_db
+def test_the_documented_way_from_derived_keys_to_own_keeps_what_is_stored(airalo, django_capture_on_commit_callbacks):
+    with override_settings(AIRALO_ENCRYPTION_KEYS=[]):
+        with django_capture_on_commit_callbacks(execute=True):
+            order = services.place_order(package_id="test-mobile-7days-1gb")
+        airalo.deliver(order)
+        code = order.esims.get().activation_code
+    namespace = {"SECRET_KEY": settings.SECRET_KEY, "NEW_KEY": Fernet.generate_key().decode()}
+    exec(block_with("how-to/going-live.md", "hashlib"), namespace)  # noqa: S102
+    with override_settings(AIRALO_ENCRYPTION_KEYS=namespace["AIRALO_ENCRYPTION_KEYS"]):
+        assert order.esims.get().activation_code == code
+
+
+def test_the_secret_fields_that_the_rotation_covers_are_all_there_are():
+    code = block_with("how-to/going-live.md", "update_fields")
+    for model in apps.get_app_config("django_airalo").get_models():
+        for field in model._meta.fields:
+            if isinstance(field, EncryptedTextField):
+                assert f'"{field.name}"' in code, field
