@@ -100,7 +100,10 @@ def sync_accepted(orders: Sequence[EsimOrder], claim: Callable[[EsimOrder], obje
     for item in listed:
         found.setdefault(reference_in(item.description), []).append(item)
     for order in orders:
-        _record_look_up(order, found.get(order.reference, []))
+        try:
+            _record_look_up(order, found.get(order.reference, []))
+        except Exception:  # One order must not keep the others from being completed. It is looked up again.
+            logger.exception("What Airalo lists of order %s could not be recorded", order.reference)
     return True
 
 
@@ -172,6 +175,8 @@ def _record_listed(order: EsimOrder, data: OrderData, *, now: datetime, source: 
     fields = {"due_at": next_look_up(order, now), "look_up_first": False, **_airalo_fields(order, data)}
     if Status.ACCEPTED in TRANSITIONS[order.status]:
         change_status(order, Status.ACCEPTED, now=now, source=source, **fields)
+    elif order.status == Status.ACCEPTED and _is_overdue(order, now):
+        call_for_attention(order, OVERDUE, now=now, source=source)
     else:
         note(order, "Airalo lists the order, without eSIMs.", now=now, source=source, kind=OrderEvent.Kind.LOOKED_UP)
 
