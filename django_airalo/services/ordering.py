@@ -347,6 +347,7 @@ def _record_acceptance(order: EsimOrder, accepted: AcceptedOrder) -> None:
             "request_id": accepted.request_id,
             "due_at": now + timedelta(seconds=conf.LOOKUP_DELAYS[0]),
             "look_up_first": False,
+            "lookups": 0,  # those while it was unconfirmed must not make the next ones rare
             "error_code": None,
             "error_reason": "",
         }
