@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -82,28 +83,30 @@ def make_fresh(var: Path) -> None:
 
 def set_up_django(var: Path, shop: str, airalo: str) -> None:
     """Settings for this process and its children, which a ``.env`` for other purposes cannot change; the tables."""
-    os.environ.update(
-        {
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DEBUG": "True",
-            "SECRET_KEY": "insecure-and-for-the-demo-only",
-            "ALLOWED_HOSTS": "localhost,127.0.0.1",
-            "SHOP_URL": shop,
-            "SHOP_VAR": str(var),
-            "DATABASE_URL": f"sqlite:///{var / 'shop.sqlite3'}",
-            "CACHE_URL": "dbcache://django_cache",
-            "EMAIL_URL": f"filemail:///{var / 'mails'}",
-            "AIRALO_BASE_URL": airalo,
-            "AIRALO_CLIENT_ID": "emulator-client",
-            "AIRALO_CLIENT_SECRET": "emulator-secret",
-            "AIRALO_WEBHOOK_URL": f"{shop}/airalo/webhook/",
-            "AIRALO_WEBHOOK_SECRETS": "",
-            "AIRALO_ENCRYPTION_KEYS": "",
-            "AIRALO_SANDBOX": "False",
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
-        }
+    settings = {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DEBUG": "True",
+        "SECRET_KEY": "insecure-and-for-the-demo-only",
+        "ALLOWED_HOSTS": "localhost,127.0.0.1",
+        "SHOP_URL": shop,
+        "SHOP_VAR": str(var),
+        "DATABASE_URL": f"sqlite:///{var / 'shop.sqlite3'}",
+        "CACHE_URL": "dbcache://django_cache",
+        "EMAIL_URL": f"filemail:///{var / 'mails'}",
+        "AIRALO_BASE_URL": airalo,
+        "AIRALO_CLIENT_ID": "emulator-client",
+        "AIRALO_CLIENT_SECRET": "emulator-secret",
+        "AIRALO_WEBHOOK_URL": f"{shop}/airalo/webhook/",
+        "AIRALO_WEBHOOK_SECRETS": "",
+        "AIRALO_ENCRYPTION_KEYS": "",
+        "AIRALO_SANDBOX": "False",
+    }
+    # For "manage.py" in another terminal.
+    (var / "environment").write_text(
+        "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
     )
+    # No proxy stands between the processes of this machine.
+    os.environ.update(settings, NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
     sys.path.insert(0, str(PROJECT))
     import django
 
