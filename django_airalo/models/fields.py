@@ -62,7 +62,7 @@ def decrypt(stored: str) -> str:
     """The clear text. Raises ``DecryptionError`` if no key fits, rather than hand out garbage as an activation code."""
     try:
         return cipher().decrypt(stored.removeprefix(PREFIX)).decode("utf-8", "surrogateescape")
-    except InvalidToken as error:
+    except (InvalidToken, ValueError) as error:  # ValueError: it is not even ASCII
         raise DecryptionError(
             "A stored secret fits none of the keys. Put the key it was written with back into "
             "AIRALO_ENCRYPTION_KEYS (or SECRET_KEY_FALLBACKS if the keys come from SECRET_KEY)."
