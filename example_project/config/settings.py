@@ -4,6 +4,7 @@ The defaults fit a shop at 127.0.0.1:8000 and the emulator at 127.0.0.1:8010.
 """
 
 from pathlib import Path
+from urllib.parse import quote
 
 import django
 import environ
@@ -67,7 +68,7 @@ TEMPLATES = [
 VAR_DIR = Path(env.str("SHOP_VAR", default=str(BASE_DIR / "var")))
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'shop.sqlite3'}")}
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{quote(str(VAR_DIR / 'shop.sqlite3'))}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Shop, worker and sweep write to one file: take the lock at the start of a transaction and wait for it.
     DATABASES["default"]["OPTIONS"] = {

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import quote
 
 import preflight
 from customer import Customer, CustomerError
@@ -52,9 +53,11 @@ def main() -> int:
         with Children(PROJECT / "manage.py", var / "logs") as children:
             start(children, ports, shop, airalo)
             arrived = buy_one(children, shop, var)
+            if not arrived:
+                return complain("\nThe eSIM did not come by a signed webhook.")
+            say("The eSIM came by a signed webhook.\n")
             if os.environ.get("ONCE", "") not in ("", "0"):
-                say(f"\nThe eSIM came by signed webhook: {'yes' if arrived else 'NO'}.")
-                return 0 if arrived else 1
+                return 0
             running = True
             invite(shop, airalo, var)
             while True:
@@ -90,9 +93,9 @@ def set_up_django(var: Path, shop: str, airalo: str) -> None:
         "ALLOWED_HOSTS": "localhost,127.0.0.1",
         "SHOP_URL": shop,
         "SHOP_VAR": str(var),
-        "DATABASE_URL": f"sqlite:///{var / 'shop.sqlite3'}",
+        "DATABASE_URL": f"sqlite:///{quote(str(var / 'shop.sqlite3'))}",
         "CACHE_URL": "dbcache://django_cache",
-        "EMAIL_URL": f"filemail:///{var / 'mails'}",
+        "EMAIL_URL": f"filemail:///{quote(str(var / 'mails'))}",
         "AIRALO_BASE_URL": airalo,
         "AIRALO_CLIENT_ID": "emulator-client",
         "AIRALO_CLIENT_SECRET": "emulator-secret",
