@@ -61,12 +61,22 @@ class EsimOrderAdmin(ReadOnlyAdmin):
     search_fields = ("=reference", "=request_id", "=esims__iccid", "to_email__startswith", "user__email__startswith")
     search_help_text = gettext_lazy("Reference, request_id or ICCID in full; the beginning of an e-mail address")
     inlines = (EsimInline, OrderEventInline)
+    exclude = ("manual_installation", "qrcode_installation")
+    readonly_fields = ("instructions_by_hand", "instructions_by_qr_code")
     actions = ("submit", "look_up", "mark_never_placed", "mark_failed")
 
     @admin.display(description=gettext_lazy("needs attention"), boolean=True)
     def flagged(self, order: EsimOrder) -> bool | None:
         # None is a grey mark, True a green one; a person looks for the red one.
         return False if order.attention else None
+
+    @admin.display(description=gettext_lazy("instructions by hand"))
+    def instructions_by_hand(self, order: EsimOrder) -> SafeString:
+        return order.manual_installation_html
+
+    @admin.display(description=gettext_lazy("instructions by QR code"))
+    def instructions_by_qr_code(self, order: EsimOrder) -> SafeString:
+        return order.qrcode_installation_html
 
     @admin.action(description=gettext_lazy("Submit to Airalo now"), permissions=["act"])
     def submit(self, request: HttpRequest, queryset: QuerySet[EsimOrder]) -> None:

@@ -61,7 +61,7 @@ class EsimOrderSerializer(OrderSerializerBase):
 
     class Meta:
         model = EsimOrder
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "status",
             "is_final",
@@ -74,4 +74,12 @@ class EsimOrderSerializer(OrderSerializerBase):
             "cancelled_at",
             "esims",
         )
+        read_only_fields = fields
+
+
+class EsimOrderDetailSerializer(EsimOrderSerializer):
+    """One order with Airalo's instructions, as sanitised HTML."""
+
+    class Meta(EsimOrderSerializer.Meta):
+        fields = (*EsimOrderSerializer.Meta.fields, "manual_installation_html", "qrcode_installation_html")
         read_only_fields = fields

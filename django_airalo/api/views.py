@@ -11,7 +11,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from django_airalo.models import Esim, EsimOrder
 
-from .serializers import EsimDetailSerializer, EsimOrderSerializer, EsimSerializer
+from .serializers import EsimDetailSerializer, EsimOrderDetailSerializer, EsimOrderSerializer, EsimSerializer
 
 if TYPE_CHECKING:
     OrderViewSet = ReadOnlyModelViewSet[EsimOrder]
@@ -20,6 +20,7 @@ else:
     OrderViewSet = EsimViewSetBase = ReadOnlyModelViewSet
 
 _SECRETS = ("matching_id", "activation_code", "confirmation_code", "apple_installation_url")
+_INSTRUCTIONS = ("manual_installation", "qrcode_installation")
 
 
 class Pagination(PageNumberPagination):
@@ -35,13 +36,16 @@ class EsimOrderViewSet(OrderViewSet):
 
     permission_classes = (IsAuthenticated,)
     pagination_class = Pagination
-    serializer_class = EsimOrderSerializer
     lookup_field = "reference"
     lookup_value_regex = "[0-9a-f]{32}"
 
+    def get_serializer_class(self) -> Any:
+        return EsimOrderDetailSerializer if self.action == "retrieve" else EsimOrderSerializer
+
     def get_queryset(self) -> Any:
         esims = Prefetch("esims", Esim.objects.defer(*_SECRETS).order_by("id"))
-        return EsimOrder.objects.of_user(self.request.user).prefetch_related(esims)
+        orders = EsimOrder.objects.of_user(self.request.user).prefetch_related(esims)
+        return orders if self.action == "retrieve" else orders.defer(*_INSTRUCTIONS)
 
 
 class EsimViewSet(EsimViewSetBase):

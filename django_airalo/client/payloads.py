@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 #: Larger numbers are not counts, ids or prices of this API; refusing them keeps them out of database columns.
 MAX_INTEGER = 2**63 - 1
+#: Characters. Airalo's instructions have about two thousand.
+MAX_INSTRUCTIONS = 20_000
 
 
 def as_text(value: Any) -> str:
@@ -179,7 +181,9 @@ class OrderData:
     """An order as POST /v2/orders, GET /v2/orders, GET /v2/orders/{id} and the async webhook give it.
 
     ``status`` is the slug (``completed``, ``failed``, ``refunded``, ``partially_refunded``); empty unless asked for
-    with ``include=status``. ``net_price`` is ``None`` under Airalo's ``discount_pricing``. ``validity`` is in days.
+    with ``include=status``. ``net_price`` is ``None`` under Airalo's ``discount_pricing``. ``validity`` is in days. The
+    instructions are HTML as Airalo sent it, ``MAX_INSTRUCTIONS`` characters at most; ``django_airalo.html.safe_html``
+    makes it fit to be shown.
     """
 
     id: int | None
@@ -195,6 +199,8 @@ class OrderData:
     net_price: Decimal | None
     validity: int | None
     created_at: datetime | None
+    manual_installation: str
+    qrcode_installation: str
     sims: tuple[SimData, ...]
     raw: Json = field(repr=False)
 
@@ -217,6 +223,8 @@ class OrderData:
             net_price=as_decimal(data.get("net_price")),
             validity=as_int(data.get("validity")),
             created_at=as_datetime(data.get("created_at")),
+            manual_installation=as_text(data.get("manual_installation"))[:MAX_INSTRUCTIONS],
+            qrcode_installation=as_text(data.get("qrcode_installation"))[:MAX_INSTRUCTIONS],
             sims=tuple(SimData.from_json(sim) for sim in as_objects(data.get("sims"))),
             raw=data,
         )

@@ -16,7 +16,7 @@ from typing import Any
 from django.core.cache.backends.base import BaseCache
 from django.views.decorators.debug import sensitive_variables
 
-from django_airalo.exceptions import AiraloAPIError, AiraloTokenError
+from django_airalo.exceptions import AiraloAPIError, AiraloAuthenticationError, AiraloTokenError
 
 from .payloads import TokenData
 
@@ -91,6 +91,9 @@ class TokenStore:
         if not self._cache.add(self._lock_key, owner, self._patience):
             return current
         try:
+            entry = self._cached()
+            if entry and time.time() < entry["refresh_at"]:
+                return str(entry["token"])  # refreshed by another process just before we got the lock
             return self._obtain()
         except AiraloTokenError as error:
             logger.warning("Could not refresh Airalo's token ahead of time, keeping the old one: %s", error)
@@ -122,8 +125,9 @@ class TokenStore:
         try:
             token = self._fetch()
         except AiraloAPIError as error:
+            remedy = AiraloAuthenticationError.remedy if error.status_code == 422 else ""
             raise AiraloTokenError(
-                f"Airalo gave no token: {error}",
+                f"Airalo gave no token: {error} {remedy}".strip(),
                 status_code=error.status_code,
                 code=error.code,
                 reason=error.reason,

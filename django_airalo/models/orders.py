@@ -10,8 +10,11 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+
+from django_airalo.html import safe_html
 
 from .signalled import Signalled
 
@@ -125,6 +128,12 @@ class EsimOrder(models.Model):
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     price = models.DecimalField(_("retail price"), max_digits=12, decimal_places=2, null=True, blank=True)
     net_price = models.DecimalField(_("net price"), max_digits=12, decimal_places=2, null=True, blank=True)
+    manual_installation = models.TextField(
+        _("instructions by hand"), blank=True, help_text=_("HTML as Airalo sent it: show manual_installation_html.")
+    )
+    qrcode_installation = models.TextField(
+        _("instructions by QR code"), blank=True, help_text=_("HTML as Airalo sent it: show qrcode_installation_html.")
+    )
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
     error_reason = models.TextField(_("error"), blank=True)
 
@@ -180,6 +189,16 @@ class EsimOrder(models.Model):
     def airalo_description(self) -> str:
         """What Airalo gets as ``description``: the reference, then the shop's own words."""
         return f"{self.reference} {self.description}".rstrip()
+
+    @property
+    def manual_installation_html(self) -> SafeString:
+        """Airalo's instructions for installing the eSIM by hand, safe to show."""
+        return safe_html(self.manual_installation)
+
+    @property
+    def qrcode_installation_html(self) -> SafeString:
+        """Airalo's instructions for installing the eSIM with its QR code, safe to show."""
+        return safe_html(self.qrcode_installation)
 
 
 class OrderEventQuerySet(models.QuerySet["OrderEvent"]):

@@ -308,6 +308,8 @@ def _airalo_fields(order: EsimOrder, data: OrderData) -> dict[str, Any]:
         "airalo_order_code": order.airalo_order_code or data.code[:64],
         "currency": data.currency[:3] or order.currency,
         "request_id": order.request_id or data.request_id or None,
+        "manual_installation": order.manual_installation or data.manual_installation,
+        "qrcode_installation": order.qrcode_installation or data.qrcode_installation,
     }
     for name, amount in (("price", data.price), ("net_price", data.net_price)):
         if amount is not None and abs(amount) < 10**9:

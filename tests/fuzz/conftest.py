@@ -1,0 +1,3 @@
+from tests.services.conftest import committed
+
+__all__ = ["committed"]
