@@ -224,9 +224,7 @@ def test_a_receiver_may_call_the_services(airalo, heard):
     placed = []
 
     def reorder(sender, order, event_id, **kwargs):
-        placed.append(
-            services.place_order(package_id="other", idempotency_key=f"again-{order.reference}")
-        )
+        placed.append(services.place_order(package_id="other", idempotency_key=f"again-{order.reference}"))
 
     signals.esim_order_failed.connect(reorder)
     try:

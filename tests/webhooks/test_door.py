@@ -87,7 +87,9 @@ def test_forged_is_401_and_changes_nothing(nothing_changes, kind, what):
 
 
 def test_a_signature_in_another_header_is_none(nothing_changes):
-    response = Client().post(URL, BODY, content_type="application/json", headers={"x-airalo-signature": sign_webhook(BODY)})
+    response = Client().post(
+        URL, BODY, content_type="application/json", headers={"x-airalo-signature": sign_webhook(BODY)}
+    )
     assert response.status_code == 401
 
 
@@ -308,7 +310,9 @@ def test_the_shops_csrf_login_and_rest_settings_do_not_count(db, settings):
     assert Client().get("/api/airalo/orders/").status_code in (302, 403)
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", "x", ""])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", "x", ""]
+)
 def test_the_content_type_does_not_count(db, content_type):
     response = Client(enforce_csrf_checks=True).generic(
         "POST", URL, BODY, content_type=content_type, headers={"airalo-signature": sign_webhook(BODY)}
