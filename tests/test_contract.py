@@ -342,15 +342,24 @@ def test_the_methods_of_the_fake_are_documented():
 
 
 def test_the_fields_of_the_rest_api_are_documented():
-    from django_airalo.api.serializers import EsimDetailSerializer, EsimOrderSerializer, EsimSerializer
+    from django_airalo.api.serializers import (
+        EsimDetailSerializer,
+        EsimOrderDetailSerializer,
+        EsimOrderSerializer,
+        EsimSerializer,
+    )
 
     text = read("reference/rest-api.md")
-    tables = {"## Order": EsimOrderSerializer, "## eSIM": EsimDetailSerializer}
+    tables = {"## Order": EsimOrderDetailSerializer, "## eSIM": EsimDetailSerializer}
     for heading, serializer in tables.items():
         documented = [name for row in rows(section(text, heading)) for name in ticked(row[0])]
         assert sorted(documented) == sorted(serializer.Meta.fields)
-    in_lists = [name for row in rows(section(text, "## eSIM").split("One eSIM alone")[0]) for name in ticked(row[0])]
-    assert sorted(in_lists) == sorted(EsimSerializer.Meta.fields)
+    for heading, alone, serializer in (
+        ("## Order", "One order alone", EsimOrderSerializer),
+        ("## eSIM", "One eSIM alone", EsimSerializer),
+    ):
+        in_lists = [name for row in rows(section(text, heading).split(alone)[0]) for name in ticked(row[0])]
+        assert sorted(in_lists) == sorted(serializer.Meta.fields)
     for row in rows(text):
         if row[1].startswith("`django_airalo_api:"):
             name = ticked(row[1])[0]
