@@ -29,7 +29,11 @@ def as_text(value: Any) -> str:
     """The value as text that any database takes: no NUL, no lone surrogate; ``""`` for what is not text or number."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return ""
-    return str(value).replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
+    try:
+        text = str(value)
+    except ValueError:  # an integer too long to become text
+        return ""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
 
 
 def as_request_id(value: Any) -> str:
@@ -58,7 +62,9 @@ def as_decimal(value: Any) -> Decimal | None:
 
 def as_bool(value: Any) -> bool | None:
     """``true``, ``1``, ``"1"`` or ``"true"`` and their opposites as a bool, else ``None``."""
-    return {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "1": True, "false": False, "0": False}.get(as_text(value).lower())
 
 
 def as_datetime(value: Any) -> datetime | None:
@@ -70,9 +76,9 @@ def as_datetime(value: Any) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value.strip())
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # OverflowError: near the years 1 and 9999 there may be no such time in UTC
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def as_mapping(value: Any) -> Json:
@@ -107,8 +113,9 @@ class TokenData:
     def from_json(cls, document: Any) -> TokenData:
         data = as_mapping(unwrap(document))
         token = as_text(data.get("access_token"))
-        if not token:
-            raise PayloadError("The answer to POST /v2/token has no data.access_token.")
+        # What cannot stand in a header would otherwise surface in an error that shows it.
+        if not token or not token.isascii() or not token.isprintable():
+            raise PayloadError("The answer to POST /v2/token has no usable data.access_token.")
         return cls(access_token=token, expires_in=as_int(data.get("expires_in")))
 
 
