@@ -32,7 +32,7 @@ def everything_stored() -> str:
     return "\n".join(text)
 
 
-@pytest.mark.parametrize("key", [None, new_key()])
+@pytest.mark.parametrize("key", [None, new_key()], ids=["derived", "own"])
 def test_no_plain_secret_is_in_the_database(airalo, settings, django_capture_on_commit_callbacks, key):
     if key:
         settings.AIRALO_ENCRYPTION_KEYS = [key]
