@@ -206,8 +206,8 @@ class OrderData:
     net_price: Decimal | None
     validity: int | None
     created_at: datetime | None
-    manual_installation: str
-    qrcode_installation: str
+    manual_installation: str = field(repr=False)
+    qrcode_installation: str = field(repr=False)
     sims: tuple[SimData, ...]
     raw: Json = field(repr=False)
 

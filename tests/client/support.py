@@ -69,6 +69,8 @@ ORDER = {
     "data": "1 GB",
     "price": "9.50",
     "created_at": "2026-01-02 03:04:05",
+    "manual_installation": "<p>Type in <b>MATCHING-SECRET</b>.</p>",
+    "qrcode_installation": "<p>Scan LPA:1$lpa.example.com$MATCHING-SECRET.</p>",
     "text": None,
     "voice": None,
     "net_price": 7.25,

@@ -1,0 +1,216 @@
+"""What is read from odd values, and what repr() must not show."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from django_airalo.client import payloads as p
+from django_airalo.exceptions import PayloadError
+
+from .support import ACCEPTED, LOCATION, ORDER, SIM, SIM_SECRETS, TOKEN_MARK, page, token
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (7, 7),
+        ("7", 7),
+        (" 7 ", 7),
+        (7.0, 7),
+        ("7.00", 7),
+        ("1e3", 1000),
+        (-1, -1),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, None),
+        (7.5, None),
+        ("seven", None),
+        ("", None),
+        (None, None),
+        (True, None),
+        ([7], None),
+        (float("nan"), None),
+        (float("inf"), None),
+        pytest.param(10**5000, None, id="huge"),
+    ],
+)
+def test_as_int(value: Any, number: int | None) -> None:
+    assert p.as_int(value) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("9.50", Decimal("9.50")),
+        (9.5, Decimal("9.5")),
+        (0.1, Decimal("0.1")),
+        (4, Decimal(4)),
+        (Decimal("1.2"), Decimal("1.2")),
+        ("9,50", None),
+        ("1e40", None),
+        ("1e-40", None),
+        ("NaN", None),
+        (False, None),
+        ({}, None),
+    ],
+)
+def test_as_decimal(value: Any, number: Decimal | None) -> None:
+    assert p.as_decimal(value) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "truth"),
+    [
+        (True, True),
+        (False, False),
+        (1, True),
+        (0, False),
+        ("1", True),
+        ("TRUE ", True),
+        ("false", False),
+        ("yes", None),
+        (2, None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_as_bool(value: Any, truth: bool | None) -> None:
+    assert p.as_bool(value) is truth
+
+
+def test_as_bool_of_a_deep_list() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    assert p.as_bool(deep) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (" a ", "a"),
+        (12, "12"),
+        (9.5, "9.5"),
+        ("a\x00b", "ab"),
+        ("\x00 a", "a"),
+        ("\ud83c", "?"),
+        ("é😀", "é😀"),
+        (None, ""),
+        (True, ""),
+        (["a"], ""),
+        pytest.param(10**5000, "", id="huge"),
+    ],
+)
+def test_as_text(value: Any, text: str) -> None:
+    assert p.as_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("2026-01-02 03:04:05", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("2026-01-02T03:04:05+02:00", datetime(2026, 1, 2, 1, 4, 5, tzinfo=UTC)),
+        ("0001-01-01T00:00:00+02:00", None),
+        ("02.01.2026", None),
+        (1767323045, None),
+    ],
+)
+def test_as_datetime(value: Any, moment: datetime | None) -> None:
+    assert p.as_datetime(value) == moment
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: p.TokenData.from_json({"data": {"access_token": None, "secret": "CONTENT"}}),
+        lambda: p.AcceptedOrder.from_json({"data": {"secret": "CONTENT"}}),
+        lambda: p.Page.from_json({"data": "CONTENT"}, p.OrderData.from_json),
+    ],
+)
+def test_a_refusal_names_the_field_and_never_the_content(read: Any) -> None:
+    with pytest.raises(PayloadError, match="data") as caught:
+        read()
+
+    assert "CONTENT" not in str(caught.value)
+
+
+def every_payload() -> list[Any]:
+    order = p.OrderData.from_json({"data": ORDER, "request_id": "r"})
+    catalogue = p.Page.from_json(page([{**LOCATION, "secret": "IN-RAW"}]), p.LocationData.from_json)
+    ((operator, package),) = catalogue.items[0].packages()
+    return [
+        p.TokenData.from_json({"data": {"access_token": token(1), "expires_in": 60}}),
+        p.AcceptedOrder.from_json(ACCEPTED),
+        order,
+        order.sims[0],
+        p.Page.from_json(page([ORDER]), p.OrderData.from_json),
+        catalogue,
+        catalogue.items[0],
+        operator,
+        package,
+        p.BalanceData.from_json({"data": {"balances": []}}),
+        p.NotificationData.from_json({"data": {"notification": {"type": "async_orders", "secret": "IN-RAW"}}}),
+    ]
+
+
+def test_no_payload_shows_a_secret() -> None:
+    payloads = every_payload()
+    kinds = {value for value in vars(p).values() if isinstance(value, type) and dataclasses.is_dataclass(value)}
+    assert {type(payload) for payload in payloads} == kinds  # none is forgotten
+
+    for payload in payloads:
+        for text in (repr(payload), str(payload), f"{payload}"):
+            for secret in (*SIM_SECRETS, TOKEN_MARK, "IN-RAW", "raw="):
+                assert secret not in text
+
+
+def test_what_is_not_secret_is_shown() -> None:
+    text = repr(p.OrderData.from_json(ORDER))
+
+    for part in ("9001", "20260102-009001", str(SIM["iccid"]), "completed"):
+        assert part in text
+
+
+def test_payloads_are_frozen() -> None:
+    for payload in every_payload():
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(payload, dataclasses.fields(payload)[0].name, None)
+
+
+@pytest.mark.parametrize("status", ["completed", {"name": "Completed", "slug": "completed"}])
+def test_status_as_word_or_object(status: Any) -> None:
+    assert p.OrderData.from_json({**ORDER, "status": status}).status == "completed"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"data": ORDER, "request_id": "r-1"},
+        {**ORDER, "request_id": "r-1"},
+        {"data": {**ORDER, "request_id": "r-1"}},
+    ],
+    ids=["beside the envelope", "flat", "inside the envelope"],
+)
+def test_request_id_in_any_place(document: Any) -> None:
+    order = p.OrderData.from_json(document)
+
+    assert (order.request_id, order.id, order.sims[0].iccid) == ("r-1", 9001, SIM["iccid"])
+
+
+def test_an_order_without_anything() -> None:
+    order = p.OrderData.from_json({})
+
+    assert (order.id, order.code, order.sims, order.price, order.created_at) == (None, "", (), None, None)
+
+
+def test_instructions_are_cut_to_a_size_that_can_be_kept() -> None:
+    order = p.OrderData.from_json({**ORDER, "manual_installation": "x" * 50_000, "qrcode_installation": None})
+
+    assert order.manual_installation == "x" * p.MAX_INSTRUCTIONS
+    assert order.qrcode_installation == ""

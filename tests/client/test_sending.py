@@ -1,0 +1,402 @@
+"""What leaves, how often, over which connection; and what may have happened when no answer comes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from django.core.cache.backends.base import BaseCache
+from django.test import override_settings
+from urllib3.exceptions import ConnectTimeoutError, ProtocolError, ReadTimeoutError
+
+from django_airalo.client import AiraloClient, get_client, use_client
+from django_airalo.client.transport import RETRY, build_session
+from django_airalo.exceptions import (
+    AiraloAPIError,
+    AiraloAuthenticationError,
+    AiraloConfigurationError,
+    AiraloConnectionError,
+    AiraloResponseError,
+    AiraloTimeoutError,
+    AiraloTokenError,
+)
+from tests.scripted_server import Answer, ScriptedServer
+
+from .conftest import impatient_session
+from .support import ACCEPTED, CLIENT_ID, CLIENT_SECRET, MakeClient, assert_no_secret, seed_token, token
+
+FAILURES = {
+    "500": Answer(500, {"data": []}),
+    "502 with HTML": Answer(502, "<html>Bad Gateway</html>"),
+    "503": Answer(503, {}, {"Retry-After": "0"}),
+    "504": Answer(504, b""),
+    "429": Answer(429, {"message": "Too Many Attempts."}, {"Retry-After": "0"}),
+    "closed": Answer(drop="close"),
+    "reset": Answer(drop="reset"),
+    "reset unread": Answer(drop="unread"),
+    "time-out": Answer(202, ACCEPTED, delay=5),
+    "cut-off headers": Answer(garbage=b"HTTP/1.1 202 Acc"),
+    "no HTTP": Answer(garbage=b"hello\r\n\r\n"),
+    "cut-off body": Answer(202, ACCEPTED, cut=20),
+    "body stops": Answer(202, ACCEPTED, drip=5),
+    "bad chunks": Answer(garbage=b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+    "bad gzip": Answer(202, b"not gzip", {"Content-Encoding": "gzip"}),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("how", ["fresh connection", "used connection"])
+def test_a_purchase_leaves_once(make_client: MakeClient, server: ScriptedServer, failure: str, how: str) -> None:
+    client = make_client(timeout=(0.5, 0.15))
+    seed_token(client)
+    if how == "used connection":
+        server.on("/v2/orders-async", Answer(202, ACCEPTED))
+        client.submit_order_async(package_id="p", quantity=1)
+    server.on("/v2/orders-async", FAILURES[failure])
+    server.on("/v2/orders", FAILURES[failure])
+    before = len(server.requests())
+
+    for buy in (client.submit_order_async, client.submit_order):
+        with pytest.raises(AiraloAPIError) as caught:
+            buy(package_id="p", quantity=1)
+
+        assert caught.value.may_have_acted is (failure != "429")
+        assert_no_secret(caught.value)
+
+    assert [request.path for request in server.requests()[before:]] == ["/v2/orders-async", "/v2/orders"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "words"),
+    [
+        ("closed", AiraloConnectionError, "POST /v2/orders-async: ConnectionError, sent, no answer."),
+        ("reset", AiraloConnectionError, "POST /v2/orders-async: ConnectionError, sent, no answer."),
+        ("time-out", AiraloTimeoutError, "POST /v2/orders-async: ReadTimeout, sent, no answer."),
+        ("cut-off body", AiraloConnectionError, "POST /v2/orders-async: ChunkedEncodingError, sent, no answer."),
+        ("bad gzip", AiraloConnectionError, "POST /v2/orders-async: ContentDecodingError, sent, no answer."),
+        ("502 with HTML", AiraloAPIError, "Airalo answered HTTP 502"),
+    ],
+)
+def test_what_a_lost_answer_is_called(
+    make_client: MakeClient, server: ScriptedServer, failure: str, kind: type, words: str
+) -> None:
+    server.on("/v2/orders-async", FAILURES[failure])
+    client = make_client(timeout=(0.5, 0.15))
+
+    with pytest.raises(kind) as caught:
+        client.submit_order_async(package_id="p", quantity=1)
+
+    assert str(caught.value) == words
+
+
+@pytest.mark.parametrize("failure", ["500", "502 with HTML", "503", "504", "closed", "reset", "time-out", "no HTTP"])
+@pytest.mark.usefixtures("balance")
+def test_a_question_is_asked_again(make_client: MakeClient, server: ScriptedServer, failure: str) -> None:
+    good = server.take("/v2/balance")
+    server.on("/v2/balance", FAILURES[failure], FAILURES[failure], good)
+
+    client = make_client(timeout=(0.5, 0.15))
+
+    assert client.get_balance().currency == "USD"
+    assert len(server.requests("/v2/balance")) == 3
+
+
+@pytest.mark.parametrize(("failure", "times"), [("500", 4), ("503", 4), ("closed", 4), ("429", 1), ("cut-off body", 1)])
+def test_a_question_is_not_asked_for_ever(
+    client: AiraloClient, server: ScriptedServer, failure: str, times: int
+) -> None:
+    server.on("/v2/balance", FAILURES[failure])
+
+    with pytest.raises(AiraloAPIError) as caught:
+        client.get_balance()
+
+    assert len(server.requests("/v2/balance")) == times
+    assert caught.value.may_have_acted is False
+
+
+def test_the_waits_between_two_tries_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    for _ in range(2):
+        retry = RETRY
+        for _ in range(3):
+            retry = retry.increment("GET", "/v2/balance", error=ProtocolError("gone"))
+            retry.sleep()
+
+    # urllib3 does not wait before the second try.
+    assert len(waits) == 4
+    assert 0.6 <= waits[0] <= 0.9 <= 1.2 <= waits[1] <= 1.5
+    assert waits[:2] != waits[2:]
+
+
+@pytest.mark.parametrize("error", [ConnectTimeoutError("late"), ReadTimeoutError(None, "", "late"), OSError("odd")])  # type: ignore[arg-type]
+def test_urllib3_repeats_no_post_whatever_the_error(error: Exception) -> None:
+    with pytest.raises(Exception, match=r"late|odd"):
+        RETRY.increment("POST", "/v2/orders", error=error)
+
+    assert RETRY.increment("GET", "/v2/orders", error=error).total == 2
+
+
+# Nothing was sent
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return port
+
+
+def refused(make_client: MakeClient, base_url: str) -> AiraloAPIError:
+    client = make_client(base_url=base_url, timeout=(0.2, 0.2))
+    seed_token(client)
+    started = time.monotonic()
+    with pytest.raises(AiraloConnectionError, match="nothing was sent") as caught:
+        client.submit_order_async(package_id="p", quantity=1)
+    assert time.monotonic() - started < 5
+    assert_no_secret(caught.value)
+    return caught.value
+
+
+def test_connection_refused(make_client: MakeClient, closed_port: int) -> None:
+    assert refused(make_client, f"http://127.0.0.1:{closed_port}").may_have_acted is False
+
+
+def test_unknown_host(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_such_host(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_host)
+
+    assert refused(make_client, "http://partners-api.example.invalid").may_have_acted is False
+
+
+def test_connect_timeout(make_client: MakeClient) -> None:
+    # A listener whose queue is full lets nobody in.
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        waiting = [socket.socket() for _ in range(4)]
+        try:
+            for queued in waiting:
+                queued.setblocking(False)
+                queued.connect_ex(listener.getsockname())
+            error = refused(make_client, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        finally:
+            for queued in waiting:
+                queued.close()
+
+    assert isinstance(error, AiraloTimeoutError)
+    assert error.may_have_acted is False
+
+
+def test_a_proxy_that_cannot_be_reached(
+    make_client: MakeClient, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port}")
+
+    assert refused(make_client, "http://partners-api.example.invalid").may_have_acted is False
+
+
+@pytest.mark.parametrize(
+    "address", ["partners-api.example.com", "http://", "htp://partners-api.example.com", "http://[::1"]
+)
+def test_an_address_that_is_none(make_client: MakeClient, address: str) -> None:
+    client = make_client(base_url=address)
+
+    with pytest.raises(AiraloConfigurationError, match="AIRALO_BASE_URL is not an address"):
+        client.submit_order_async(package_id="p", quantity=1)
+
+
+# Connections, threads, cookies, files at home
+
+
+@pytest.mark.usefixtures("balance")
+def test_connections_are_reused(client: AiraloClient, server: ScriptedServer) -> None:
+    server.on("/v2/orders-async", Answer(202, ACCEPTED))
+
+    for _ in range(3):
+        client.get_balance()
+        client.submit_order_async(package_id="p", quantity=1)
+
+    assert len(server.requests()) == 7
+    assert {request.connection for request in server.requests()} == {1}
+
+
+@pytest.mark.usefixtures("balance")
+def test_a_connection_that_the_server_closed_is_replaced(client: AiraloClient, server: ScriptedServer) -> None:
+    server.on("/v2/orders-async", Answer(202, ACCEPTED, keep_alive=False))
+
+    for _ in range(3):
+        client.submit_order_async(package_id="p", quantity=1)
+
+    connections = [request.connection for request in server.requests("/v2/orders-async")]
+    assert connections == [1, 2, 3]
+
+
+def test_eight_threads_share_a_client(client: AiraloClient, server: ScriptedServer) -> None:
+    for number in range(40):
+        server.on(f"/v2/orders/{number}", Answer(200, {"data": {"id": number, "description": f"order {number}"}}))
+    barrier = threading.Barrier(8)
+
+    def ask(thread: int) -> list[tuple[int | None, str]]:
+        barrier.wait()
+        orders = [client.get_order(number) for number in range(thread * 5, thread * 5 + 5)]
+        return [(order.id, order.description) for order in orders]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [answer for part in pool.map(ask, range(8)) for answer in part]
+
+    assert answers == [(number, f"order {number}") for number in range(40)]
+    assert len(server.requests("/v2/token")) == 1
+    assert server.connections <= 8
+
+
+@pytest.mark.usefixtures("balance")
+def test_cookies_are_not_kept(client: AiraloClient, server: ScriptedServer) -> None:
+    body = server.take("/v2/balance").body
+    server.on("/v2/balance", Answer(200, body, {"Set-Cookie": "session=abc; Path=/"}))
+
+    client.get_balance()
+    client.get_balance()
+
+    assert all("cookie" not in request.headers for request in server.requests())
+
+
+@pytest.mark.usefixtures("balance")
+def test_a_netrc_file_does_not_overrule_the_token(
+    client: AiraloClient, server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1\nlogin somebody\npassword something\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert requests.utils.get_netrc_auth(server.url) == ("somebody", "something")
+
+    client.get_balance()
+
+    by_path = {request.path: request.headers.get("authorization") for request in server.requests()}
+    assert by_path == {"/v2/token": None, "/v2/balance": f"Bearer {token(1)}"}
+
+
+@pytest.mark.usefixtures("balance")
+def test_a_slash_at_the_end_of_the_address_does_no_harm(make_client: MakeClient, server: ScriptedServer) -> None:
+    make_client(base_url=f"{server.url}/").get_balance()
+
+    assert [request.path for request in server.requests()] == ["/v2/token", "/v2/balance"]
+
+
+# Credentials and the process's client
+
+
+@pytest.mark.parametrize("name", ["AIRALO_CLIENT_ID", "AIRALO_CLIENT_SECRET"])
+def test_missing_credentials_are_named(server: ScriptedServer, name: str) -> None:
+    with override_settings(**{name: " \n", "AIRALO_BASE_URL": server.url}):
+        client = AiraloClient()
+        for call in (client.get_token, client.get_balance, lambda: client.submit_order(package_id="p", quantity=1)):
+            with pytest.raises(AiraloConfigurationError, match=f"{name} is empty"):
+                call()
+    assert server.requests() == []
+
+
+@pytest.mark.usefixtures("balance")
+def test_the_settings_are_the_default(server: ScriptedServer) -> None:
+    with override_settings(
+        AIRALO_BASE_URL=f"{server.url}/", AIRALO_CLIENT_ID=f" {CLIENT_ID}\n", AIRALO_CLIENT_SECRET=f"{CLIENT_SECRET} "
+    ):
+        get_client().get_balance()
+
+    form = server.requests("/v2/token")[0].form()
+    assert (form["client_id"], form["client_secret"]) == (CLIENT_ID, CLIENT_SECRET)
+
+
+def test_the_process_has_one_client_for_given_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = get_client()
+    assert get_client() is first
+
+    with override_settings(AIRALO_CLIENT_SECRET="another"):
+        assert get_client() is not first
+
+    parent = get_client()
+    monkeypatch.setattr(os, "getpid", lambda: -1)  # as after a fork
+    assert get_client() is not parent
+
+
+def test_a_substitute_can_take_the_place_of_the_client(client: AiraloClient) -> None:
+    previous = use_client(client)
+    try:
+        assert get_client() is client
+    finally:
+        assert use_client(previous) is client
+    assert get_client() is not client
+
+
+@pytest.mark.usefixtures("balance")
+def test_a_session_of_the_shop_is_used(make_client: MakeClient, server: ScriptedServer) -> None:
+    session = impatient_session()
+    session.headers["X-Shop"] = "ours"
+
+    make_client(session=session).get_balance()
+
+    assert {request.headers["x-shop"] for request in server.requests()} == {"ours"}
+
+
+def test_the_client_shows_no_secret(client: AiraloClient) -> None:
+    client.get_token()
+
+    assert CLIENT_SECRET not in repr(client)
+    assert CLIENT_ID not in repr(client)
+    assert repr(client).startswith("<AiraloClient http://127.0.0.1:")
+
+
+def test_wrong_answers_to_the_token_request_stay_secret(
+    client: AiraloClient, server: ScriptedServer, cache: BaseCache
+) -> None:
+    """Also the errors of the errors: the whole chain is searched."""
+    for answer in FAILURES.values():
+        if not answer.delay and not answer.drip:
+            cache.clear()  # so that the limit of three a minute does not come first
+            server.on("/v2/token", answer)
+            with pytest.raises(AiraloTokenError) as caught:
+                client.get_token()
+            assert_no_secret(caught.value)
+
+
+def test_what_is_logged(client: AiraloClient, server: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
+    server.on("/v2/balance", Answer(401, {}))
+    server.on("/v2/orders-async", Answer(drop="close"))
+    with pytest.raises(AiraloAuthenticationError):
+        client.get_balance()
+    with pytest.raises(AiraloConnectionError):
+        client.submit_order_async(package_id="p", quantity=1)
+
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("django_airalo")]
+    assert [line.split(" in ")[0] for line in lines] == [
+        "POST /v2/token -> 200",
+        "GET /v2/balance -> 401",
+        "POST /v2/orders-async: ConnectionError, sent",
+    ]
+
+
+def test_the_adapters_keep_their_rules() -> None:
+    session = build_session()
+    try:
+        for scheme in ("http://", "https://"):
+            assert session.get_adapter(scheme).max_retries is RETRY  # type: ignore[attr-defined]
+    finally:
+        session.close()
+
+
+def test_a_body_of_another_kind_is_no_answer(client: AiraloClient, server: ScriptedServer) -> None:
+    server.on("/v2/balance", Answer(200, '"text"'))
+
+    with pytest.raises(AiraloResponseError, match="GET /v2/balance: HTTP 200 with a body that is not JSON"):
+        client.get_balance()
