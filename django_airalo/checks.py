@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -36,6 +37,8 @@ _POSITIVE = (
     "LOOKUPS_PER_MINUTE", "PACKAGE_REQUESTS_PER_MINUTE", "BALANCE_INTERVAL", "SUBMIT_LEASE", "OVERDUE_AFTER",
     "UNCONFIRMED_GRACE", "SIGNAL_LEASE",
 )  # fmt: skip
+#: Counts: half a request would be none.
+_WHOLE = ("TOKEN_REQUESTS_PER_MINUTE", "LOOKUPS_PER_MINUTE", "PACKAGE_REQUESTS_PER_MINUTE", "WEBHOOK_MAX_BYTES")
 _DELAYS = ("RETRY_DELAYS", "LOOKUP_DELAYS")
 _TEXT_LISTS = ("WEBHOOK_SECRETS", "ENCRYPTION_KEYS")
 
@@ -66,7 +69,7 @@ def _raw(name: str) -> Any:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _check_types() -> Iterator[CheckMessage]:
@@ -76,6 +79,9 @@ def _check_types() -> Iterator[CheckMessage]:
     for name in _POSITIVE:
         if _raw(name) is not None and not (_number(_raw(name)) and _raw(name) > 0):
             yield Error(f"AIRALO_{name} must be a number above 0, not {_raw(name)!r}.", id="django_airalo.E002")
+    for name in _WHOLE:
+        if _number(_raw(name)) and 0 < _raw(name) < 1:
+            yield Error(f"AIRALO_{name} must be 1 or more, not {_raw(name)!r}.", id="django_airalo.E002")
     for name in _DELAYS:
         value = _raw(name)
         if value is not None and not (
@@ -150,7 +156,7 @@ def _check_webhook_url() -> Iterator[CheckMessage]:
             hint="Set it to the public address of the view django_airalo:webhook.",
             id="django_airalo.W002",
         )
-    elif urlsplit(conf.WEBHOOK_URL).scheme != "https":
+    elif not conf.WEBHOOK_URL.lower().startswith("https://"):
         yield Warning(
             "AIRALO_WEBHOOK_URL is not https: activation codes would travel in clear.", id="django_airalo.W003"
         )
@@ -211,5 +217,8 @@ def _check_keys() -> Iterator[CheckMessage]:
 
 
 def _is_web_address(value: str) -> bool:
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:  # an IPv6 address that is none
+        return False
     return parts.scheme in ("http", "https") and bool(parts.netloc)
