@@ -27,6 +27,8 @@ DEFAULTS: dict[str, Any] = {
     "TASK_BACKEND": "default",
     "TASK_QUEUE_NAME": "default",
     "ENCRYPTION_KEYS": (),
+    "LOOKUPS_PER_MINUTE": 40,
+    "PACKAGE_REQUESTS_PER_MINUTE": 80,
     "UNCONFIRMED_POLICY": "hold",
     "delivery_url": "",
 }
