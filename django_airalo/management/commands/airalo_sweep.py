@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import logging
 import time
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.utils.translation import gettext as _
 
 from django_airalo import services
+
+logger = logging.getLogger("django_airalo.recovery")
+
+#: Seconds: a day.
+LONGEST_PAUSE = 24 * 3600
 
 
 class Command(BaseCommand):
@@ -25,15 +31,21 @@ class Command(BaseCommand):
         pause, limit = options["loop"], options["limit"]
         if limit < 1:
             raise CommandError(_("--limit %(value)s: give a number of 1 or more.") % {"value": limit})
-        if pause is not None and pause <= 0:
-            raise CommandError(_("--loop %(value)s: give a number of seconds above 0.") % {"value": pause})
+        if pause is not None and not 0 < pause <= LONGEST_PAUSE:  # so put, it also refuses "nan"
+            raise CommandError(
+                _("--loop %(value)s: give a number of seconds above 0, %(max)s at most.")
+                % {"value": pause, "max": LONGEST_PAUSE}
+            )
         if pause is None:
             self._sweep(limit, quiet=False)
             return
         try:
             while True:
                 close_old_connections()
-                self._sweep(limit, quiet=True)
+                try:
+                    self._sweep(limit, quiet=True)
+                except (DatabaseError, InterfaceError):  # it may be back at the next turn
+                    logger.exception("The database is away; the next sweep follows in %s s", pause)
                 time.sleep(pause)
         except KeyboardInterrupt:
             self.stdout.write(_("Stopped."))
