@@ -33,7 +33,6 @@ test: $(TEST_READY)
 clean:
 	rm -rf $(VENV) example_project/var
 
-# The preflight comes first even under make -j, since nothing is installed for a demo that cannot start.
 $(DEMO_READY): pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the demo into $(VENV) (half a minute the first time) ..."
 	@$(PIP) install --editable ".[demo]"

@@ -75,7 +75,7 @@ class Children:
                     f"The {child.name} process {how}. The end of its log ({child.log}):\n{child.tail()}"
                 )
 
-    def wait_for(self, url: str, seconds: float = 30) -> None:
+    def wait_for(self, url: str, seconds: float = 60) -> None:
         """Wait until something answers at ``url``. Raises ``ChildDiedError`` if a process ends meanwhile."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -52,7 +52,7 @@ class Demo:
         )
         self.output = ""
 
-    def read_until(self, text: str, seconds: float = 90) -> None:
+    def read_until(self, text: str, seconds: float = 180) -> None:
         assert self.process.stdout
         deadline = time.monotonic() + seconds
         for line in self.process.stdout:
@@ -62,7 +62,7 @@ class Demo:
             assert time.monotonic() < deadline, self.output
         raise AssertionError(f"The demo ended before {text!r}:\n{self.output}")
 
-    def finish(self, seconds: float = 90) -> int:
+    def finish(self, seconds: float = 180) -> int:
         rest, _ = self.process.communicate(timeout=seconds)
         self.output += rest
         return self.process.returncode
@@ -100,7 +100,7 @@ def test_ctrl_c_leaves_no_process_behind(demos: list[Demo]) -> None:
     demo.read_until("The shop goes on running")
     assert len(children_of(demo.shop_port)) >= 4
     demo.process.send_signal(signal.SIGINT)
-    assert demo.finish(30) == 0, demo.output
+    assert demo.finish(60) == 0, demo.output
     assert children_of(demo.shop_port) == {}
 
 
