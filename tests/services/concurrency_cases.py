@@ -1,0 +1,174 @@
+"""Threads that want the same row at the same moment. Run by test_concurrency.py in a process and database of its own."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+from django.db import connection, connections
+from django.test import Client
+
+from django_airalo import services, signals
+from django_airalo.exceptions import IdempotencyConflictError
+from django_airalo.models import Esim, EsimOrder, OrderEvent, WebhookEvent
+from django_airalo.services.signalling import send_due_signals
+from django_airalo.testing import order_payload, sign_webhook, sim_payload, webhook_payload
+from tests.factories import EsimOrderFactory, OrderEventFactory, at_airalo
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def together(act, count=8):
+    """Call ``act(number)`` in so many threads at once; returns what each returned or raised."""
+    barrier, outcomes = threading.Barrier(count), [None] * count
+
+    def run(number):
+        try:
+            connection.ensure_connection()
+            barrier.wait(timeout=20)
+            outcomes[number] = act(number)
+        except Exception as error:  # noqa: BLE001  whatever it is, the test compares it
+            outcomes[number] = error
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+    return outcomes
+
+
+@pytest.fixture
+def completed():
+    heard = []
+
+    def receiver(order, event_id, **kwargs):
+        heard.append((order.pk, event_id))
+
+    signals.esim_order_completed.connect(receiver)
+    yield heard
+    signals.esim_order_completed.disconnect(receiver)
+
+
+def test_the_database_is_one_that_threads_share():
+    assert "memory" not in str(connection.settings_dict["NAME"])
+
+
+def test_one_key_is_one_order_and_one_purchase(airalo):
+    orders = together(lambda number: services.place_order(package_id="test", idempotency_key="line-1"))
+    assert {order.pk for order in orders} == {EsimOrder.objects.get().pk}
+    assert len(airalo.orders) == 1
+    assert OrderEvent.objects.filter(kind="placed").count() == 1
+
+
+def test_one_key_with_other_content_is_one_order_too(airalo):
+    outcomes = together(
+        lambda number: services.place_order(package_id="test", idempotency_key="line-1", quantity=1 + number % 2)
+    )
+    order = EsimOrder.objects.get()
+    for number, outcome in enumerate(outcomes):
+        if order.quantity == 1 + number % 2:
+            assert outcome == order
+        else:
+            assert isinstance(outcome, IdempotencyConflictError)
+    assert len(airalo.orders) == 1
+
+
+def test_eight_workers_send_an_order_once(airalo):
+    order = EsimOrderFactory()
+    outcomes = together(lambda number: services.submit_order(order.pk))
+    assert [type(outcome) for outcome in outcomes] == [EsimOrder] * 8
+    assert len(airalo.orders) == 1
+    order.refresh_from_db()
+    assert (order.status, order.attempt) == ("accepted", 1)
+
+
+def test_sending_and_cancelling_one_of_them_wins(airalo):
+    for _ in range(5):
+        order = EsimOrderFactory()
+        before = len(airalo.orders)
+
+        def act(number, order=order):
+            return services.cancel_order(order) if number else services.submit_order(order.pk)
+
+        _, cancelled = together(act, 2)
+        order.refresh_from_db()
+        assert order.status == ("cancelled" if cancelled else "accepted")
+        assert len(airalo.orders) - before == (0 if cancelled else 1)
+
+
+def test_the_same_webhook_eight_times_at_once(airalo, completed):
+    order = EsimOrderFactory(accepted=True, quantity=2)
+    body = json.dumps(
+        webhook_payload(order_payload(description=order.airalo_description, quantity=2), order.request_id)
+    ).encode()
+
+    def push(number):
+        headers = {"airalo-signature": sign_webhook(body)}
+        return Client().post("/airalo/webhook/", body, content_type="application/json", headers=headers).status_code
+
+    assert together(push) == [200] * 8
+    services.sweep()
+    order.refresh_from_db()
+    assert (order.status, order.attention, order.esims.count()) == ("completed", "", 2)
+    event = WebhookEvent.objects.get()
+    assert (event.deliveries, event.status) == (8, "processed")
+    assert OrderEvent.objects.filter(new_status="completed").count() == 1
+    assert len(completed) == 1
+
+
+def test_webhook_and_look_up_at_once(airalo, completed):
+    order = EsimOrderFactory(accepted=True)
+    fake = at_airalo(airalo, order)
+    body = json.dumps(webhook_payload(fake.payload, order.request_id)).encode()
+
+    def act(number):
+        if number % 2:
+            return services.receive_webhook(body, sign_webhook(body))
+        return services.sync_order(order.pk)
+
+    outcomes = together(act, 4)
+    assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    order.refresh_from_db()
+    assert (order.status, order.esims.count(), order.attention) == ("completed", 1, "")
+    assert len(completed) == 1
+
+
+def test_one_esim_for_two_orders_at_once_goes_to_one_of_them(airalo):
+    orders = [EsimOrderFactory(accepted=True) for _ in range(2)]
+    sim = sim_payload()
+    bodies = [json.dumps(webhook_payload(order_payload(sims=[sim]), order.request_id)).encode() for order in orders]
+    together(lambda number: services.receive_webhook(bodies[number], sign_webhook(bodies[number])), 2)
+    WebhookEvent.objects.exclude(status="processed").update(due_at="2020-01-01T00:00:00Z")
+    services.sweep()
+    assert Esim.objects.count() == 1
+    statuses = sorted(EsimOrder.objects.values_list("status", flat=True))
+    assert statuses == ["accepted", "completed"]
+    assert EsimOrder.objects.get(status="accepted").attention
+
+
+def test_two_dispatchers_send_each_signal_once(completed):
+    order = EsimOrderFactory(completed=True)
+    events = [OrderEventFactory(order=order, new_status="completed") for _ in range(10)]
+    sent = together(lambda number: send_due_signals(limit=100), 4)
+    assert sum(sent) == 10
+    assert sorted(event_id for _, event_id in completed) == sorted(event.event_id for event in events)
+
+
+def test_four_sweeps_at_once(airalo, completed):
+    pending = [EsimOrderFactory() for _ in range(5)]
+    unconfirmed = [EsimOrderFactory(unconfirmed=True) for _ in range(5)]
+    for order in unconfirmed:
+        at_airalo(airalo, order)
+    outcomes = together(lambda number: services.sweep(), 4)
+    assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    assert len(airalo.orders) == 10
+    assert set(EsimOrder.objects.filter(pk__in=[order.pk for order in pending]).values_list("status", flat=True)) == {
+        "accepted"
+    }
+    assert EsimOrder.objects.filter(status="completed").count() == 5
+    assert len(completed) == 5

@@ -1,0 +1,27 @@
+"""Runs concurrency_cases.py on a database that threads can share, which SQLite's in-memory database is not."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_threads_that_want_the_same_row(tmp_path):
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")},
+        "TEST_DATABASE_FILE": str(tmp_path / "threads.sqlite3"),
+        # A name of its own beside the database of this run, on a server.
+        "TEST_DATABASE_NAME": f"threads_{os.getpid()}",
+        "PYTEST_ADDOPTS": "",
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n0", "--create-db"]
+    cases = "tests/services/concurrency_cases.py"
+    done = subprocess.run([*command, cases], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    expected = (ROOT / cases).read_text().count("\ndef test_")
+    assert re.search(rf"\b{expected} passed\b", done.stdout), done.stdout[-2000:]
