@@ -7,18 +7,21 @@ import importlib
 import inspect
 import re
 import textwrap
+import tomllib
 import unittest
 
 import pytest
 from cryptography.fernet import Fernet
 from django.apps import apps
 from django.conf import settings
+from django.core.management import get_commands
 from django.test import TestCase, override_settings
 
+import django_airalo
 from django_airalo import services
 from django_airalo.models import EncryptedTextField, WebhookEvent
 
-from .pages import FENCE, PACKAGE, PAGES, ROOT, check_sites, headings, python_blocks, read
+from .pages import FENCE, PACKAGE, PAGES, ROOT, check_sites, headings, python_blocks, read, rows, section
 
 
 def slug(heading: str) -> str:
@@ -166,3 +169,32 @@ def test_the_secret_fields_that_the_rotation_covers_are_all_there_are():
         for field in model._meta.fields:
             if isinstance(field, EncryptedTextField):
                 assert f'"{field.name}"' in code, field
+
+
+# Dependencies
+
+
+def test_the_architecture_page_says_why_each_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.match(r"[\w-]+", requirement)[0] for requirement in project["dependencies"]}
+    table = rows(section(read("explanation/architecture.md"), "## What it depends on"))
+    assert {name for row in table for name in row[0].split(", ")} == needed
+
+
+# Changelog
+
+
+def test_the_changelog_knows_the_version():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    latest = headings(text, 2)[0]
+    unreleased = section(text, "## [Unreleased]") if latest == "[Unreleased]" else ""
+    assert latest.startswith(f"[{django_airalo.__version__}]") or django_airalo.__version__ in unreleased
+
+
+def test_the_changelog_names_the_public_verbs_commands_and_models():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    commands = [name for name, app in get_commands().items() if app == "django_airalo"]
+    for name in (*services.__all__, *commands):
+        assert f"`{name}" in text, name
+    for model in apps.get_app_config("django_airalo").get_models():
+        assert f"`{model.__name__}`" in text, model
