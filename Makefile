@@ -6,17 +6,20 @@ AIRALO_PORT ?= 8010
 ONCE ?=
 
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+# The browser tests need Debian's Chromium; without it they are skipped.
+BROWSER := $(if $(wildcard /usr/bin/chromium),--group browser)
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 
 export SHOP_PORT AIRALO_PORT ONCE
 
-.PHONY: help demo preflight test clean
+.PHONY: help demo preflight test mutants clean
 
 help:
 	@echo "make demo          an emulated Airalo, a shop and a customer who buys an eSIM; then the shop is yours"
 	@echo "make demo ONCE=1   the same, and ends after the purchase"
 	@echo "make test          the whole test suite, on SQLite"
+	@echo "make mutants       put faults into a copy of the code and see that the tests notice each"
 	@echo "make clean         remove $(VENV) and what the demo has left"
 	@echo
 	@echo "PYTHON=python3  SHOP_PORT=8000  AIRALO_PORT=8010  can be set to something else."
@@ -30,6 +33,9 @@ preflight:
 test: $(TEST_READY)
 	$(VENV)/bin/python -m pytest -n 2
 
+mutants: $(TEST_READY)
+	$(VENV)/bin/python tests/mutants/run.py
+
 clean:
 	rm -rf $(VENV) example_project/var
 
@@ -42,7 +48,7 @@ $(DEMO_READY): pyproject.toml | $(VENV)/bin/python
 $(TEST_READY): pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the tests into $(VENV) (a minute the first time) ..."
 	@$(PIP) install --upgrade "pip>=25.1"
-	@$(PIP) install --editable . --group test
+	@$(PIP) install --editable . --group test $(BROWSER)
 	@touch $@
 
 $(VENV)/bin/python:
