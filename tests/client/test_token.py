@@ -346,6 +346,20 @@ def test_if_the_new_token_is_refused_as_well_it_ends(
     assert asked(server) == 2
 
 
+def test_a_request_is_sent_once_more_and_not_again(
+    client: AiraloClient, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if answers take so long that the new token is not young any more."""
+    monkeypatch.setattr("django_airalo.client.token.FRESH", 0.0)
+    server.on("/v2/orders-async", UNAUTHORIZED)
+
+    with pytest.raises(AiraloAuthenticationError):
+        client.submit_order_async(package_id="p", quantity=1)
+
+    assert used(server, "/v2/orders-async") == [token(1), token(2)]
+    assert asked(server) == 2
+
+
 def test_a_young_token_is_not_replaced(client: AiraloClient, server: ScriptedServer) -> None:
     server.on("/v2/orders/77", UNAUTHORIZED)  # the documented answer for another company's order
 
@@ -353,6 +367,21 @@ def test_a_young_token_is_not_replaced(client: AiraloClient, server: ScriptedSer
         client.get_order(77)
 
     assert used(server, "/v2/orders/77") == [token(1)]
+    assert asked(server) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422, 429, 500])
+def test_another_refusal_does_not_cost_a_token(
+    client: AiraloClient, server: ScriptedServer, pass_time: Callable[[float], None], status: int
+) -> None:
+    client.get_token()
+    pass_time(60)
+    server.on("/v2/orders-async", Answer(status, {"code": 89, "reason": "no"}))
+
+    with pytest.raises(AiraloAPIError):
+        client.submit_order_async(package_id="p", quantity=1)
+
+    assert used(server, "/v2/orders-async") == [token(1)]
     assert asked(server) == 1
 
 
