@@ -275,7 +275,7 @@ def test_an_orders_life() -> None:
     run_state_machine_as_test(
         OrderLife,
         settings=settings(
-            max_examples=60,
+            max_examples=25,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -67,7 +67,7 @@ MUTANTS = [
     Mutant(
         "take a read time-out for nothing sent",
         "client/transport.py",
-        "isinstance(cause, NewConnectionError | ConnectTimeoutError)",
+        "isinstance(cause, NewConnectionError | ConnectTimeoutError | ssl.SSLCertVerificationError)",
         "isinstance(cause, NewConnectionError | ConnectTimeoutError | requests.Timeout)",
     ),
     Mutant(
@@ -85,8 +85,8 @@ MUTANTS = [
     Mutant(
         "take a webhook without signature",
         "client/signature.py",
-        "    if not _HEX.fullmatch(given):\n        return None",
-        '    if not given:\n        return "raw"',
+        "    if not _HEX.fullmatch(signature):\n        return None",
+        '    if not signature:\n        return "raw"',
     ),
     Mutant(
         "dedupe on seen, not on processed",
@@ -133,8 +133,8 @@ MUTANTS = [
     Mutant(
         "return ciphertext on a wrong key",
         "models/fields.py",
-        "    except InvalidToken as error:\n        raise DecryptionError(",
-        "    except InvalidToken as error:\n        return stored\n        raise DecryptionError(",
+        "    except (InvalidToken, ValueError) as error:  # ValueError: it is not even ASCII\n",
+        "    except (InvalidToken, ValueError) as error:\n        return stored\n",
     ),
     Mutant(
         "go on sending without credit",
