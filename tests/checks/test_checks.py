@@ -9,10 +9,20 @@ from django.core.management.base import SystemCheckError
 from django_airalo.checks import check_deployment, check_settings
 
 KEY = Fernet.generate_key().decode()
-NUMBERS = (
-    "CONNECT_TIMEOUT READ_TIMEOUT TOKEN_LIFETIME TOKEN_REQUESTS_PER_MINUTE WEBHOOK_MAX_BYTES LOOKUPS_PER_MINUTE "
-    "PACKAGE_REQUESTS_PER_MINUTE BALANCE_INTERVAL SUBMIT_LEASE OVERDUE_AFTER UNCONFIRMED_GRACE SIGNAL_LEASE"
-).split()
+NUMBERS = [
+    "CONNECT_TIMEOUT",
+    "READ_TIMEOUT",
+    "TOKEN_LIFETIME",
+    "TOKEN_REQUESTS_PER_MINUTE",
+    "WEBHOOK_MAX_BYTES",
+    "LOOKUPS_PER_MINUTE",
+    "PACKAGE_REQUESTS_PER_MINUTE",
+    "BALANCE_INTERVAL",
+    "SUBMIT_LEASE",
+    "OVERDUE_AFTER",
+    "UNCONFIRMED_GRACE",
+    "SIGNAL_LEASE",
+]
 
 
 def ids(check):

@@ -1,4 +1,4 @@
-"""Threads that want the same row at the same moment. Run by test_concurrency.py in a process and database of its own."""
+"""Threads that want the same row at the same moment. Run by test_concurrency.py, in a database of their own."""
 
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
+# ruff: noqa: N802, PT009, PT027  written as a shop's unittest cases are
 """``django_airalo.testing`` as a shop uses it in its own tests: with Django's TestCase, without pytest."""
 
 from __future__ import annotations

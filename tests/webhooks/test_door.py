@@ -10,7 +10,8 @@ from io import BytesIO
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.handlers.wsgi import WSGIHandler
-from django.db import connection
+from django.core.signals import request_started
+from django.db import close_old_connections, connection
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
@@ -45,7 +46,7 @@ def dump():
     rows = {}
     with connection.cursor() as cursor:
         for name in tables:
-            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(name)} ORDER BY 1")
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(name)} ORDER BY 1")  # noqa: S608  a table's name
             rows[name] = cursor.fetchall()
     return rows
 
@@ -194,7 +195,12 @@ def wsgi_post(stream, **environ):
         "CONTENT_TYPE": "application/json",
         **environ,
     }
-    WSGIHandler()(environ, lambda status, headers: answered.append(int(status.split()[0])))
+    # As Django's test client does, keep the connection that holds the test's transaction.
+    request_started.disconnect(close_old_connections)
+    try:
+        WSGIHandler()(environ, lambda status, headers: answered.append(int(status.split()[0])))
+    finally:
+        request_started.connect(close_old_connections)
     return answered[0]
 
 
