@@ -27,6 +27,8 @@ logger = logging.getLogger("django_airalo.orders")
 
 Status = EsimOrder.Status
 
+#: Orders that nothing more is expected of. One that Airalo accepted too late is looked up all the same, for a while.
+GIVEN_UP = (Status.FAILED, Status.CANCELLED)
 OVERDUE = "Overdue: accepted, but neither delivered nor refused."
 #: Orders on one page of Airalo's list. Airalo documents no highest number; if it gives fewer, there are more pages.
 LIST_PAGE_SIZE = 100
@@ -185,6 +187,8 @@ def _record_not_found(order: EsimOrder, *, source: str) -> None:
     now = database.now()
     if order.status == Status.ACCEPTED and _is_overdue(order, now):
         call_for_attention(order, OVERDUE, now=now, source=source)
+    elif order.status in GIVEN_UP and _is_overdue(order, now):
+        EsimOrder.objects.filter(pk=order.pk).update(due_at=None)
     elif order.status == Status.UNCONFIRMED:
         note(order, "Airalo does not list the order.", now=now, source=source, kind=OrderEvent.Kind.LOOKED_UP)
         waited = now - (order.unconfirmed_at or now)
@@ -233,6 +237,8 @@ def record_failure(order: EsimOrder, *, reason: str, code: int | None, now: date
         change_status(order, Status.FAILED, now=now, source=source, detail=reason, error_code=code, error_reason=reason)
     else:
         note(order, f"Airalo reports a failure: {reason}", now=now, source=source, late=True)
+        if order.status in GIVEN_UP:
+            EsimOrder.objects.filter(pk=order.pk).update(due_at=None)
 
 
 def record_late_acceptance(order_pk: int, request_id: str, *, attempt: int, now: datetime) -> None:
@@ -252,6 +258,11 @@ def record_late_acceptance(order_pk: int, request_id: str, *, attempt: int, now:
     else:
         EsimOrder.objects.filter(pk=order_pk).update(request_id=request_id)
         note(order, f"Attempt {attempt} was accepted as {request_id}.", now=now, source="submit", late=True)
+        if order.status in GIVEN_UP:
+            # What Airalo delivers now must be found even if no webhook comes.
+            call_for_attention(order, "Airalo accepted the order after it had been given up.", now=now, source="submit")
+            due_at = now + timedelta(seconds=conf.LOOKUP_DELAYS[0])
+            EsimOrder.objects.filter(pk=order_pk).update(accepted_at=now, due_at=due_at)
 
 
 def process_waiting_webhooks(request_id: str) -> None:

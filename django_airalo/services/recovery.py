@@ -15,7 +15,7 @@ from django_airalo.models import EsimOrder, WebhookEvent
 
 from . import database
 from .account import active_pause, check_pause, send_due_pause_signals
-from .fulfilment import next_look_up, sync_accepted, sync_order
+from .fulfilment import GIVEN_UP, next_look_up, sync_accepted, sync_order
 from .inbox import process_webhook_event
 from .ordering import submit_order
 from .signalling import send_due_signals, send_signals
@@ -59,15 +59,15 @@ def sweep(limit: int = 200) -> SweepReport:
     report = SweepReport()
     _each(WebhookEvent.objects.due(database.now())[:limit], _process, report)
     _asking(check_pause, report)
-    acts: list[tuple[str, Callable[[EsimOrder, SweepReport], None]]] = [
-        (Status.PENDING, _submit),
-        (Status.SUBMITTING, _expire),
-        (Status.UNCONFIRMED, _look_up),
+    acts: list[tuple[tuple[str, ...], Callable[[EsimOrder, SweepReport], None]]] = [
+        ((Status.PENDING,), _submit),
+        ((Status.SUBMITTING,), _expire),
+        ((Status.UNCONFIRMED, *GIVEN_UP), _look_up),
     ]
-    for status, act in acts:
-        if status == Status.PENDING and active_pause():
+    for statuses, act in acts:
+        if Status.PENDING in statuses and active_pause():
             continue
-        _each(EsimOrder.objects.due(database.now()).filter(status=status)[:limit], act, report)
+        _each(EsimOrder.objects.due(database.now()).filter(status__in=statuses)[:limit], act, report)
     _asking(partial(_look_up_accepted, report, limit), report)
     report.signalled = send_due_signals(limit) + send_due_pause_signals()
     return report

@@ -322,8 +322,6 @@ def late_202(airalo, order, meanwhile, request_id="request-1"):
         ("accepted", "accepted"),
         ("unconfirmed", "accepted"),
         ("completed", "completed"),
-        ("failed", "failed"),
-        ("cancelled", "cancelled"),
     ],
 )
 def test_a_late_202_is_kept_whatever_the_status(airalo, status, afterwards):
@@ -340,6 +338,21 @@ def test_a_late_202_is_kept_whatever_the_status(airalo, status, afterwards):
         assert order.due_at > database.now()
     else:
         assert not order.attention
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_a_late_202_for_an_order_that_was_given_up_is_shown_and_looked_up(airalo, heard, committed, status):
+    order = late_202(airalo, EsimOrderFactory(), lambda: EsimOrder.objects.update(status=status, due_at=None))
+    assert (order.status, order.request_id) == (status, "request-1")
+    assert order.attention == "Airalo accepted the order after it had been given up."
+    assert order.due_at > database.now()
+    airalo.list(order)
+    due_now(order)
+    with committed():
+        services.sweep()
+    order.refresh_from_db()
+    assert (order.status, order.due_at) == ("completed", None)
+    assert [kwargs["late"] for kwargs in heard.of("esim_order_completed")] == [True]
 
 
 def test_a_late_202_stops_the_next_attempt_before_it_sends(airalo):
