@@ -1,0 +1,215 @@
+"""The judge: what Airalo's ledger says and what the shop's database says, compared law by law.
+
+L1 purchases per reference at most one, and exactly one for an order that the shop believes accepted or completed.
+L2 every ICCID delivered for one of our orders is in the database once, on the right order.
+L3 every change of state was signalled at least once, after its commit, with the event's id.
+L4 no order is left in a passing state; what no machine can decide is UNCONFIRMED, visible and alerted.
+L5 nothing that was not signed with a valid secret changed a row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connections, transaction
+from django.utils import timezone
+
+from django_airalo.models import Esim, EsimOrder, OrderEvent, WebhookEvent
+
+Row = dict[str, Any]
+
+#: A row that is due may wait this long for the next sweep without being called stuck.
+SLACK = timedelta(seconds=5)
+
+
+@dataclass
+class ShopLedger:
+    """The shop's database at one moment."""
+
+    orders: list[Row]
+    esims: list[Row]
+    events: list[Row]
+    webhooks: list[Row]
+    received: list[Row]
+    at: datetime
+
+    @classmethod
+    def read(cls, alias: str = "default") -> ShopLedger:
+        """Read it all in one transaction."""
+        with transaction.atomic(using=alias):
+            return cls(
+                orders=list(EsimOrder.objects.using(alias).order_by("id").values()),
+                esims=list(Esim.objects.using(alias).order_by("id").values("iccid", "order__reference")),
+                events=list(
+                    OrderEvent.objects.using(alias)
+                    .filter(kind=OrderEvent.Kind.STATUS_CHANGED)
+                    .order_by("id")
+                    .values(
+                        "id", "order__reference", "event_id", "old_status", "new_status", "signal_due_at", "signalled_at"
+                    )
+                ),
+                webhooks=list(
+                    WebhookEvent.objects.using(alias).order_by("id").values("id", "digest", "status", "due_at", "error")
+                ),
+                received=_received(alias),
+                at=timezone.now(),
+            )
+
+    def statuses(self) -> Counter[str]:
+        """How many orders there are of each status."""
+        return Counter(order["status"] for order in self.orders)
+
+
+def _received(alias: str) -> list[Row]:
+    names = ("signal", "reference", "event_id", "old_status", "new_status", "late", "committed", "pid")
+    quote = connections[alias].ops.quote_name
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(map(quote, names))} FROM faultshop_received ORDER BY id")  # noqa: S608
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    for row in rows:
+        row["event_id"] = str(row["event_id"]).replace("-", "")
+    return rows
+
+
+@dataclass
+class AiraloLedger:
+    """The emulator's ledger at one moment."""
+
+    purchases: list[Row]
+    esims: list[Row]
+    webhooks: list[Row]
+    requests: list[Row]
+
+    @classmethod
+    def read(cls, table: Callable[[str], Iterable[Any]]) -> AiraloLedger:
+        """Read it; ``table`` returns the rows of a table of that name."""
+        return cls(**{item.name: [dict(row) for row in table(item.name)] for item in fields(cls)})
+
+    def by_reference(self) -> dict[str, list[Row]]:
+        """The purchases of each order, by the reference at the front of their description."""
+        found: dict[str, list[Row]] = defaultdict(list)
+        for purchase in self.purchases:
+            found[(purchase["description"] or "").split(" ")[0]].append(purchase)
+        return found
+
+    def most_requests(self, endpoint: str, seconds: float = 60) -> int:
+        """The most requests of an endpoint within any so many seconds."""
+        times = sorted(row["at"] for row in self.requests if row["endpoint"] == endpoint)
+        most = start = 0
+        for end, at in enumerate(times):
+            while times[start] <= at - seconds:
+                start += 1
+            most = max(most, end - start + 1)
+        return most
+
+
+@dataclass
+class Verdict:
+    """What breaks a law: all empty if all is well."""
+
+    double_purchases: list[str] = field(default_factory=list)  # L1
+    missing_purchases: list[str] = field(default_factory=list)  # L1
+    unknown_purchases: list[str] = field(default_factory=list)  # L1: bought, but the shop has no such order
+    lost_esims: list[str] = field(default_factory=list)  # L2
+    foreign_esims: list[str] = field(default_factory=list)  # L2: in the database, but not delivered for this order
+    unsignalled: list[str] = field(default_factory=list)  # L3
+    early_signals: list[str] = field(default_factory=list)  # L3
+    untold_changes: list[str] = field(default_factory=list)  # L3: a status that no event explains
+    stuck: list[str] = field(default_factory=list)  # L4
+    silent_doubts: list[str] = field(default_factory=list)  # L4: unconfirmed, but nobody was told
+    unsigned: list[str] = field(default_factory=list)  # L5
+
+    def broken(self) -> dict[str, list[str]]:
+        """What is not empty."""
+        return {name: found for name, found in vars(self).items() if found}
+
+
+def judge(
+    shop: ShopLedger, airalo: AiraloLedger, *, signed: Iterable[str] = (), waiting: Iterable[str] = ()
+) -> Verdict:
+    """Compare the two ledgers once everything has settled.
+
+    Args:
+        signed: SHA-256 digests of bodies that carried a valid signature, beside those the emulator queued itself.
+        waiting: statuses that are no passing state in this test (``accepted``, where Airalo will not say more).
+    """
+    verdict = Verdict()
+    _purchases(shop, airalo, verdict)
+    _esims(shop, airalo, verdict)
+    _signals(shop, verdict)
+    _states(shop, verdict, set(waiting))
+    genuine = {hashlib.sha256(webhook["body"]).hexdigest() for webhook in airalo.webhooks} | set(signed)
+    verdict.unsigned = [f"webhook {row['id']}" for row in shop.webhooks if row["digest"] not in genuine]
+    return verdict
+
+
+def _purchases(shop: ShopLedger, airalo: AiraloLedger, verdict: Verdict) -> None:
+    bought = airalo.by_reference()
+    for order in shop.orders:
+        count = len(bought.pop(order["reference"], []))
+        if count > 1:
+            verdict.double_purchases.append(f"{order['reference']}: {count}")
+        if not count and order["status"] in ("accepted", "completed"):
+            verdict.missing_purchases.append(f"{order['reference']} is {order['status']}")
+    verdict.unknown_purchases = sorted(bought)
+
+
+def _esims(shop: ShopLedger, airalo: AiraloLedger, verdict: Verdict) -> None:
+    references = {order["reference"] for order in shop.orders}
+    reference_of = {row["id"]: (row["description"] or "").split(" ")[0] for row in airalo.purchases}
+    delivered = {(row["iccid"], reference_of[row["purchase_id"]]) for row in airalo.esims if row["iccid"]}
+    kept = [(row["iccid"], row["order__reference"]) for row in shop.esims]
+    verdict.lost_esims = [f"{iccid} of {ref}" for iccid, ref in sorted(delivered - set(kept)) if ref in references]
+    verdict.foreign_esims = [f"{iccid} on {ref}" for iccid, ref in sorted(set(kept) - delivered)]
+    verdict.foreign_esims += [f"{iccid} twice" for (iccid, _), count in Counter(kept).items() if count > 1]
+
+
+def _signals(shop: ShopLedger, verdict: Verdict) -> None:
+    heard: dict[str, list[Row]] = defaultdict(list)
+    for row in shop.received:
+        heard[row["event_id"]].append(row)
+        if not row["committed"]:
+            verdict.early_signals.append(f"{row['signal']} {row['event_id']}")
+    statuses: dict[str, str] = {}
+    for event in shop.events:
+        name = f"{event['order__reference']}: {event['old_status']} to {event['new_status']}"
+        told = {row["signal"] for row in heard[event["event_id"].hex] if _same(row, event)}
+        wanted = {"esim_order_status_changed"}
+        if event["new_status"] in SIGNALLED:
+            wanted.add(f"esim_order_{event['new_status']}")
+        if wanted - told:
+            verdict.unsignalled.append(f"{name}, {wanted - told}")
+        if event["old_status"] != statuses.get(event["order__reference"], "pending"):
+            verdict.untold_changes.append(f"{name}, but it was {statuses.get(event['order__reference'])}")
+        statuses[event["order__reference"]] = event["new_status"]
+    for order in shop.orders:
+        if order["status"] != statuses.get(order["reference"], "pending"):
+            verdict.untold_changes.append(f"{order['reference']} is {order['status']}")
+
+
+SIGNALLED = ("accepted", "completed", "failed", "unconfirmed", "cancelled")
+
+
+def _same(row: Row, event: Row) -> bool:
+    if row["reference"] != event["order__reference"]:
+        return False
+    return row["signal"] != "esim_order_status_changed" or (
+        (row["old_status"], row["new_status"]) == (event["old_status"], event["new_status"])
+    )
+
+
+def _states(shop: ShopLedger, verdict: Verdict, waiting: set[str]) -> None:
+    told = {row["reference"] for row in shop.received if row["signal"] == "esim_order_unconfirmed"}
+    for order in shop.orders:
+        name = f"{order['reference']} is {order['status']}"
+        passing = {"pending", "submitting", "accepted"} - waiting
+        overdue = order["due_at"] is not None and order["due_at"] < shop.at - SLACK
+        if order["status"] in passing or (overdue and order["status"] not in waiting):
+            verdict.stuck.append(f"{name}, due at {order['due_at']}")
+        if order["status"] == "unconfirmed" and not (order["attention"] and order["reference"] in told):
+            verdict.silent_doubts.append(name)

@@ -1,0 +1,195 @@
+"""What the processes of the shop do: each verb is the whole life of one process."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socketserver
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+
+def main(verb: str, *arguments: str) -> None:
+    """Set Django up and run a verb."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.faults.shop.settings"
+    import django
+
+    django.setup()
+    VERBS[verb](*arguments)
+
+
+def migrate() -> None:
+    """Make the tables of the shop and of its cache, and leave no log of SQLite's beside the files: they are copied."""
+    from django.core.management import call_command
+    from django.db import connections
+
+    call_command("migrate", verbosity=0)
+    call_command("createcachetable", database="cache", verbosity=0)
+    for connection in connections.all():
+        if connection.vendor == "sqlite":
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def server_bind(self) -> None:
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def serve(port: str) -> None:
+    """Serve the webhook address, each request in a thread of its own."""
+    from django.core.wsgi import get_wsgi_application
+
+    server = _Server(("127.0.0.1", int(port)), _Quiet)
+    server.set_app(get_wsgi_application())
+    server.serve_forever(poll_interval=0.05)
+
+
+def sweep(pause: str) -> None:
+    """Sweep again and again, by the package's own command."""
+    from django.core.management import call_command
+
+    call_command("airalo_sweep", loop=float(pause))
+
+
+def sweep_once() -> None:
+    """Sweep once."""
+    from django.core.management import call_command
+
+    call_command("airalo_sweep")
+
+
+def work(pause: str = "0.05") -> None:
+    """Run the jobs of the shop's queue. A job is taken away before it is run, so a killed worker loses it."""
+    from django.db import DatabaseError, close_old_connections
+    from django.utils.module_loading import import_string
+
+    from .models import Job
+
+    while True:
+        close_old_connections()
+        try:
+            job = random.choice(list(Job.objects.order_by("id")[:8]) or [None])
+            if job is None:
+                time.sleep(float(pause))
+            elif Job.objects.filter(pk=job.pk).delete()[0]:
+                import_string(job.task).func(job.arg)
+        except DatabaseError as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            time.sleep(0.2)
+
+
+def call(name: str, order_pk: str, start_file: str = "") -> None:
+    """Call a service with an order and print what came back.
+
+    With ``start_file``, say "ready" and wait until that file is there, so that several begin at the same moment.
+    """
+    from django.db import connection
+
+    from django_airalo import services
+    from django_airalo.models import EsimOrder
+
+    order = EsimOrder.objects.get(pk=order_pk)
+    print("ready", flush=True)
+    while start_file and not Path(start_file).exists():
+        time.sleep(0.002)
+    try:
+        result = getattr(services, name)(order)
+    finally:
+        connection.close()
+    print(result.status if isinstance(result, EsimOrder) else result, flush=True)
+
+
+def resume() -> None:
+    """End the pause of submission, as an operator does."""
+    from django_airalo import services
+
+    print(services.resume_submission(resumed_by="test"), flush=True)
+
+
+def place(orders: str, how: str = "") -> None:
+    """Place orders, given as a JSON list of ``place_order`` keywords, with the shop's own rows in one transaction.
+
+    ``how`` is ``roll-back`` to raise inside the transaction after all are placed.
+    """
+    from django.db import transaction
+
+    from django_airalo import services
+
+    from .models import ShopOrder
+
+    placed = []
+    try:
+        with transaction.atomic():
+            for content in json.loads(orders):
+                order = services.place_order(**content)
+                ShopOrder.objects.get_or_create(key=content.get("idempotency_key") or order.reference, esim_order=order)
+                placed.append(order.pk)
+            if how == "roll-back":
+                raise RuntimeError("the shop's transaction fails after all")
+    except RuntimeError as error:
+        print(json.dumps({"rolled_back": str(error)}), flush=True)
+    else:
+        print(json.dumps(placed), flush=True)
+
+
+def sell(first: str, step: str, count: str, seed: str) -> None:
+    """Place the orders ``first``, ``first + step`` … below ``count``, as the seed says. Killed, it can start again.
+
+    One in twenty is rolled back first, one in ten is placed twice with the same key.
+    """
+    from django.db import DatabaseError, close_old_connections, transaction
+
+    from django_airalo import services
+
+    from .models import ShopOrder
+
+    known = set(ShopOrder.objects.values_list("key", flat=True))
+    for number in range(int(first), int(count), int(step)):
+        draw = random.Random(f"{seed}:shop:{number}")
+        key, quantity = f"line-{number}", draw.choice((1, 1, 1, 1, 2, 3))
+        content = {"package_id": PACKAGE, "quantity": quantity, "description": key, "idempotency_key": key}
+        rolls_back, repeats = draw.random() < 0.05, draw.random() < 0.1
+        times = 2 if repeats else 1
+        if key in known and not repeats:
+            continue
+        while times:
+            close_old_connections()
+            try:
+                if rolls_back:
+                    rolls_back = False
+                    with transaction.atomic():
+                        services.place_order(**{**content, "description": f"rolled back {number}"})
+                        raise RuntimeError
+                with transaction.atomic():
+                    order = services.place_order(**content)
+                    ShopOrder.objects.get_or_create(key=key, esim_order=order)
+                times -= 1
+            except RuntimeError:
+                continue
+            except DatabaseError as error:
+                print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+                time.sleep(0.1)
+        time.sleep(draw.uniform(0, 0.02))
+
+
+PACKAGE = "afgha-roam-3days-1gb"
+VERBS = {
+    verb.__name__.replace("_", "-"): verb for verb in (migrate, serve, sweep, sweep_once, work, call, resume, place, sell)
+}
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,258 @@
+"""What Airalo, or the way to it, answers instead of a 202."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import MakeWorld
+from .processes import free_port
+from .world import World
+
+
+@pytest.mark.parametrize("failure", ["dns", "refused", "tls"])
+def test_row_07_no_connection_at_all(world: World, failure: str) -> None:
+    addresses = {
+        "dns": "http://airalo.invalid",
+        "refused": f"http://127.0.0.1:{free_port()}",
+        "tls": world.emulator.url.replace("http:", "https:"),
+    }
+    world.serve()
+    world.set(BASE_URL=addresses[failure])
+    (pk,) = world.place()
+    order = world.order(pk)
+    assert (order.status, order.attempt) == ("pending", 1)
+    assert "nothing was sent" in order.error_reason
+    assert order.due_at is not None
+    world.set(BASE_URL=world.emulator.url)
+    world.laws({"completed": 1})
+    assert len(world.emulator.requests("orders-async")) == 1
+
+
+def test_row_07_refused_at_the_post_itself(make_world: MakeWorld, tmp_path: Path) -> None:
+    """The token is known from before, so that it is the POST that finds nobody."""
+    world = make_world(ledger=tmp_path / "ledger", port=free_port())
+    world.serve()
+    world.place()
+    world.emulator.stop()
+    (pk,) = world.place()
+    order = world.order(pk)
+    assert (order.status, order.attempt) == ("pending", 1)
+    assert "orders-async" in order.error_reason
+    assert "nothing was sent" in order.error_reason
+    world.emulator.start()
+    world.laws({"completed": 2})
+    assert len(world.emulator.requests("orders-async")) == 2
+
+
+UNKNOWN_OUTCOMES: dict[str, tuple[Any, bool]] = {
+    **{status: (status, False) for status in ("500", "502", "504")},
+    **{f"{status}-bought": (f"{status}-bought", True) for status in ("500", "502", "504")},
+    "200 with HTML": ("html", True),
+    "truncated JSON": ("truncated", True),
+    "202 without request_id": ("no-request-id", True),
+    "202 with an empty list": ({"status": 202, "body": {"data": [], "meta": {"message": "success"}}}, False),
+    "a redirect": ({"status": 302, "headers": {"Location": "https://example.com/"}, "bought": True}, True),
+    "a status nobody knows": ({"status": 599, "body": "", "bought": True}, True),
+}
+
+
+@pytest.mark.parametrize("road", ["look-up", "webhook"])
+def test_row_08_answers_that_say_nothing_of_the_outcome(world: World, road: str) -> None:
+    if road == "webhook":
+        world.serve()
+    for number, (fault, _) in enumerate(UNKNOWN_OUTCOMES.values(), 1):
+        world.emulator.fault(fault, "orders-async", call=number)
+    pks = world.place(len(UNKNOWN_OUTCOMES))
+    shop = world.laws({"completed": 8, "unconfirmed": 4})
+    for pk, (name, (_, bought)) in zip(pks, UNKNOWN_OUTCOMES.items(), strict=True):
+        assert (world.order(pk).status == "completed") == bought, name
+    if road == "look-up":
+        doubted = {event["order__reference"] for event in shop.events if event["new_status"] == "unconfirmed"}
+        assert len(doubted) == len(pks)
+    assert len(world.emulator.requests("orders-async")) == len(pks)
+
+
+def _gaps(world: World) -> dict[str, list[float]]:
+    """Seconds between one POST and the next, for each order."""
+    times = defaultdict(list)
+    for request in world.emulator.requests("orders-async"):
+        times[json.loads(request["body"])["description"]].append(request["at"])
+    return {name: [b - a for a, b in zip(at, at[1:], strict=False)] for name, at in times.items()}
+
+
+def test_row_09_no_sooner_than_told(world: World) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=8), usegmt=True)
+    asked = time.time()
+    waits: list[tuple[Any, float]] = [
+        ("429", 2),
+        ("503-retry-after", 2),
+        ({"status": 429, "body": {"message": "Too Many Attempts."}, "headers": {"Retry-After": date}}, 0),
+        ("429-bare", 0.2),
+        ("503", 0.2),
+    ]
+    world.serve()
+    for number, (fault, _) in enumerate(waits, 1):
+        world.emulator.fault(fault, "orders-async", call=number)
+    pks = world.place(len(waits))
+    world.laws({"completed": len(waits)})
+    gaps = _gaps(world)
+    for pk, (fault, least) in zip(pks, waits, strict=True):
+        (gap,) = gaps[world.order(pk).airalo_description]
+        assert gap >= least, fault
+    dated = [row for row in world.emulator.requests("orders-async") if pks and _is_of(row, world, pks[2])]
+    assert dated[1]["at"] >= asked + 7  # a date has whole seconds
+
+
+def _is_of(request: dict[str, Any], world: World, pk: int) -> bool:
+    return world.order(pk).reference in request["body"]
+
+
+def test_row_09_back_off_is_spread(world: World) -> None:
+    world.set(RETRY_DELAYS=[1])
+    world.serve()
+    world.emulator.fault("429-bare", "orders-async", times=8)
+    world.place(8)
+    world.laws({"completed": 8})
+    gaps = [gap for order in _gaps(world).values() for gap in order]
+    assert min(gaps) >= 1
+    assert len(gaps) == 8
+    assert max(gaps) - min(gaps) > 0.02
+
+
+def test_row_10_eight_workers_without_a_token_ask_once(world: World) -> None:
+    world.serve()
+    pks = world.place_only(8)
+    world.emulator.fault({"delay": 0.3}, "token")
+    world.at_once(*[("submit_order", pk) for pk in pks])
+    world.laws({"completed": 8})
+    assert len(world.emulator.requests("token")) == 1
+    assert len(world.emulator.requests("orders-async")) == 8
+
+
+def test_row_10_eight_workers_with_a_revoked_token(world: World) -> None:
+    """One new token for all, and one more try for each."""
+    world.serve()
+    world.place()
+    pks = world.place_only(8)
+    time.sleep(5.2)  # a 401 with a younger token is not about the token
+    world.emulator.revoke_tokens()
+    world.at_once(*[("submit_order", pk) for pk in pks])
+    world.laws({"completed": 9})
+    assert len(world.emulator.requests("token")) == 2
+    refused = [row for row in world.emulator.requests("orders-async") if row["status"] == 401]
+    assert 1 <= len(refused) <= 8
+    assert len(world.emulator.requests("orders-async")) == 9 + len(refused)
+
+
+def test_row_10_an_expired_token_is_replaced_ahead_of_its_end(make_world: MakeWorld) -> None:
+    world = make_world(token_lifetime=3)
+    world.serve()
+    world.place()
+    time.sleep(3.1)
+    world.place()
+    world.laws({"completed": 2})
+    assert {row["status"] for row in world.emulator.requests("orders-async")} == {202}
+
+
+def test_row_10_the_token_endpoint_is_at_its_limit(make_world: MakeWorld) -> None:
+    """Others of the same company have used it up. Orders wait at least as long as told; eight workers do not hammer."""
+    world = make_world(limits={"token": (1, 60.0)})
+    world.serve()
+    pks = world.place_only(8)
+    world.emulator.world.limits.check("token", world.emulator.client_id)
+    world.at_once(*[("submit_order", pk) for pk in pks])
+    world.laws({"pending": 8}, waiting={"pending"})
+    assert 1 <= len(world.emulator.requests("token")) <= 3
+    assert world.emulator.requests("orders-async") == []
+    # Told by Airalo, or by our own count of what was asked for: nearly a minute either way, or the usual back-off
+    # for those who only saw that others were asking.
+    waits = [order["due_at"] - order["submitted_at"] for order in world.read().orders]
+    assert sum(wait > timedelta(seconds=30) for wait in waits) >= 3
+
+
+def test_row_10_a_token_is_had_when_the_limit_is_over(make_world: MakeWorld) -> None:
+    world = make_world(limits={"token": (1, 3.0)})
+    world.serve()
+    world.emulator.world.limits.check("token", world.emulator.client_id)
+    world.place()
+    world.laws({"completed": 1})
+    first, second = world.emulator.requests("token")
+    assert (first["status"], second["status"]) == (429, 200)
+    assert second["at"] - first["at"] >= 2  # what was left of the three seconds
+
+
+CODES: dict[int, str] = {
+    89: "pending",
+    13: "pending",
+    14: "failed",
+    33: "failed",
+    34: "failed",
+    43: "failed",
+    73: "failed",
+    53: "unconfirmed",
+}
+SHAPES: dict[str, Any] = {
+    "The package is invalid.": {"data": {"package_id": "The package is invalid."}, "meta": {"message": "wrong"}},
+    "Not allowed.": {"data": [], "meta": {"message": "Not allowed."}},
+    "Sold out.": {"code": 34, "reason": "Sold out."},
+    "No address.": {"reason": "No address."},
+    "Wrong input.": {"message": "Wrong input."},
+    "Unknown.": {"error": "Unknown."},
+}
+
+
+def test_row_11_each_code_to_its_class(world: World) -> None:
+    world.set(RETRY_DELAYS=[60])
+    world.serve()
+    for number, code in enumerate(CODES, 1):
+        world.emulator.fault({"code": code}, "orders-async", call=number)
+    pks = world.place(len(CODES))
+    world.laws({"pending": 2, "failed": 5, "unconfirmed": 1}, waiting={"pending"})
+    for pk, (code, status) in zip(pks, CODES.items(), strict=True):
+        order = world.order(pk)
+        assert (order.status, order.error_code) == (status, code)
+    assert world.emulator.purchases() == []
+
+
+def test_row_11_each_shape_of_an_error_is_understood(world: World) -> None:
+    world.serve()
+    for number, body in enumerate(SHAPES.values(), 1):
+        world.emulator.fault({"status": 422, "body": body}, "orders-async", call=number)
+    pks = world.place(len(SHAPES))
+    world.laws({"failed": len(SHAPES)})
+    for pk, words in zip(pks, SHAPES, strict=True):
+        assert words in world.order(pk).error_reason
+
+
+@pytest.mark.parametrize("end", ["balance", "operator"])
+def test_row_11_no_credit_pauses_the_queue(make_world: MakeWorld, end: str) -> None:
+    world = make_world(balance="0.00")
+    if end == "operator":
+        world.set(BALANCE_INTERVAL=3600)
+    world.serve()
+    pks = world.place_only(4)
+    world.at_once(*[("submit_order", pk) for pk in pks])
+    refused = len(world.emulator.requests("orders-async"))
+    assert 1 <= refused <= 4
+    later = world.place(3)
+    sweeper = world.sweeper()
+    time.sleep(1.5)
+    assert len(world.emulator.requests("orders-async")) == refused
+    shop = world.read()
+    assert shop.statuses() == {"pending": 7}
+    assert len({row["event_id"] for row in shop.received if row["signal"] == "submission_paused"}) == 1
+    world.emulator.balance = 1000
+    if end == "operator":
+        assert world.run("resume").strip() == "True"
+    sweeper.kill()
+    shop = world.laws({"completed": 7})
+    assert {world.order(pk).attempt for pk in later} == {1}
+    assert "submission_resumed" in {row["signal"] for row in shop.received}

@@ -1,0 +1,233 @@
+"""A shop, its Airalo and its processes, for one test."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.db import connections
+
+from django_airalo.emulator import Emulator
+from django_airalo.models import EsimOrder
+from django_airalo.testing import sign_webhook
+
+from .databases import CACHE_OPTIONS, Database, sqlite_config
+from .ledgers import AiraloLedger, ShopLedger, judge
+from .processes import Process, Zygote, free_port, start_afresh, wait_until
+from .shop.verbs import PACKAGE
+
+ALIAS = "faults"
+#: So short that a test need not wait, so long that a busy machine does not run into them by itself.
+QUICK = {
+    "AIRALO_CONNECT_TIMEOUT": 0.5,
+    "AIRALO_READ_TIMEOUT": 2,
+    "AIRALO_SUBMIT_LEASE": 4,
+    "AIRALO_RETRY_DELAYS": [0.2, 0.4],
+    "AIRALO_LOOKUP_DELAYS": [0.2, 0.3, 0.5],
+    "AIRALO_UNCONFIRMED_GRACE": 0.5,
+    "AIRALO_SIGNAL_LEASE": 1,
+    "AIRALO_BALANCE_INTERVAL": 0.5,
+    "AIRALO_LOOKUPS_PER_MINUTE": 700,
+}
+
+
+class World:
+    """What a test sets going and looks at."""
+
+    def __init__(
+        self, directory: Path, database: Database, cache: Path, emulator: Emulator, zygote: Zygote, **settings: Any
+    ) -> None:
+        self.directory = directory
+        self.database = database
+        self.emulator = emulator
+        self.port = free_port()
+        self.webhook_url = f"http://127.0.0.1:{self.port}/airalo/webhook/"
+        self.flag = directory / "trouble"
+        self.config: dict[str, Any] = {
+            "database": database.config(),
+            "cache": sqlite_config(cache, CACHE_OPTIONS),
+            "trouble": {"while": str(self.flag)},
+            "settings": {
+                "AIRALO_BASE_URL": emulator.url,
+                "AIRALO_CLIENT_ID": emulator.client_id,
+                "AIRALO_CLIENT_SECRET": emulator.client_secret,
+                "AIRALO_WEBHOOK_URL": self.webhook_url,
+                **QUICK,
+                **settings,
+            },
+        }
+        self.signed: set[str] = set()
+        self._zygote = zygote
+        self._processes: list[Process] = []
+
+    # --- processes ---
+
+    def set(self, **settings: Any) -> None:
+        """Change settings, for the processes started from now on."""
+        self.config["settings"].update({f"AIRALO_{name}": value for name, value in settings.items()})
+
+    def start(self, *arguments: Any, **config: Any) -> Process:
+        """Start a process that runs a verb of ``shop.verbs``."""
+        name = f"{len(self._processes)}-{arguments[0]}"
+        process = self._zygote.start(self.directory, {**self.config, **config}, name, *arguments)
+        self._processes.append(process)
+        return process
+
+    def start_afresh(self, *arguments: Any, **how: Any) -> Process:
+        """The same, in a new interpreter; see ``processes.start_afresh``."""
+        name = f"{len(self._processes)}-afresh"
+        process = start_afresh(self.directory, self.config, name, *arguments, **how)
+        self._processes.append(process)
+        return process
+
+    def run(self, *arguments: Any, **config: Any) -> str:
+        """Run a verb to its end and return what it printed."""
+        process = self.start(*arguments, **config)
+        assert process.wait() == 0, process.errors()
+        return process.output()
+
+    def serve(self, **config: Any) -> Process:
+        """Start the webhook server and wait until it answers."""
+        process = self.start("serve", self.port, **config)
+        wait_until(self._answers, f"a webhook server: {process.errors()}")
+        return process
+
+    def _answers(self) -> bool:
+        try:
+            return requests.head(self.webhook_url, timeout=5).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def sweeper(self) -> Process:
+        """Start a process that sweeps all the time."""
+        return self.start("sweep", 0.1)
+
+    def at_once(self, *calls: tuple[str, int]) -> list[str]:
+        """Call services with orders at the same moment, each in a process of its own; what they printed."""
+        start_file = self.directory / f"go-{len(self._processes)}"
+        processes = [self.start("call", name, pk, start_file) for name, pk in calls]
+        for process in processes:
+            wait_until(lambda process=process: "ready" in process.output(), process.errors())  # type: ignore[misc]
+        start_file.touch()
+        assert [process.wait() for process in processes] == [0] * len(processes), self.logs()
+        return [process.output().split()[-1] for process in processes]
+
+    def stop_all(self) -> None:
+        """Kill whatever runs."""
+        for process in self._processes:
+            process.kill()
+
+    # --- the shop ---
+
+    def place(self, count: int = 1, *, how: str = "", **content: Any) -> list[int]:
+        """Place orders in a process of the shop, which also submits them (there is no queue); their primary keys."""
+        content = {"package_id": PACKAGE, **content}
+        return list(json.loads(self.run("place", json.dumps([content] * count), how)))
+
+    def place_only(self, count: int = 1, **content: Any) -> list[int]:
+        """Place orders whose task is lost, so that they are still to be submitted."""
+        content = {"package_id": PACKAGE, **content}
+        return list(json.loads(self.run("place", json.dumps([content] * count), backend="BrokerAway")))
+
+    def order(self, pk: int) -> EsimOrder:
+        """An order as it is in the database now."""
+        return EsimOrder.objects.using(ALIAS).get(pk=pk)
+
+    def wait_status(self, pk: int, *statuses: str, timeout: float = 20) -> EsimOrder:
+        """Wait until an order has one of these statuses."""
+        wait_until(
+            lambda: self.order(pk).status in statuses, f"{statuses}; {self.order(pk).status}; {self.logs()}", timeout
+        )
+        return self.order(pk)
+
+    def wait_call(self, endpoint: str, count: int = 1) -> None:
+        """Wait until Airalo has seen so many requests of an endpoint."""
+        wait_until(lambda: len(self.emulator.requests(endpoint)) >= count, f"{count} requests of {endpoint}")
+
+    def wait_bought(self, count: int = 1) -> None:
+        """Wait until Airalo has sold so many orders."""
+        wait_until(lambda: len(self.emulator.purchases()) >= count, f"{count} purchases")
+
+    # --- webhooks ---
+
+    def post(self, body: bytes, signature: str | None = None, **headers: str) -> int:
+        """Send a webhook; by default signed with the shop's secret. Returns the status."""
+        if signature is None:
+            signature = sign_webhook(body, self.emulator.client_secret)
+            self.signed.add(hashlib.sha256(body).hexdigest())
+        if signature:
+            headers["airalo-signature"] = signature
+        return requests.post(
+            self.webhook_url, data=body, headers={"Content-Type": "application/json", **headers}, timeout=20
+        ).status_code
+
+    def push(self, order: int | str, **how: Any) -> int | None:
+        """Have Airalo send a signed webhook now."""
+        status = self.emulator.push(order, url=how.pop("url", self.webhook_url), **how)
+        self.signed.add(hashlib.sha256(self.emulator.pushes()[-1]["body"]).hexdigest())
+        return status
+
+    # --- the laws ---
+
+    def read(self) -> ShopLedger:
+        """The shop's ledger."""
+        return ShopLedger.read(ALIAS)
+
+    def airalo(self) -> AiraloLedger:
+        """Airalo's ledger."""
+        return AiraloLedger.read(self.emulator.ledger.table)
+
+    def laws(
+        self, expected: dict[str, int], *, waiting: Iterable[str] = (), except_for: Iterable[str] = (), seconds: float = 25
+    ) -> ShopLedger:
+        """Sweep until everything has settled, then compare the ledgers.
+
+        Args:
+            expected: how many orders there are of each status in the end.
+            waiting: statuses that are no passing state in this test.
+            except_for: findings of the verdict that the fault itself brings about; they must be there.
+        """
+        sweeper = self.sweeper()
+        end = time.monotonic() + seconds
+        shop = self.read()
+        while time.monotonic() < end and not self._settled(shop, expected):
+            time.sleep(0.1)
+            shop = self.read()
+        sweeper.kill()
+        shop = self.read()
+        broken = judge(shop, self.airalo(), signed=self.signed, waiting=waiting).broken()
+        missing = set(except_for) - set(broken)
+        unforeseen = {name: found for name, found in broken.items() if name not in except_for}
+        assert shop.statuses() == expected, f"{shop.statuses()}\n{self.logs()}"
+        assert not unforeseen, f"{unforeseen}\n{self.logs()}"
+        assert not missing, f"not found: {missing}"
+        return shop
+
+    def _settled(self, shop: ShopLedger, expected: dict[str, int]) -> bool:
+        return (
+            shop.statuses() == expected
+            and all(event["signal_due_at"] is None for event in shop.events)
+            and all(order["attention"] for order in shop.orders if order["status"] == "unconfirmed")
+            and all(webhook["status"] != "received" for webhook in shop.webhooks)
+        )
+
+    def logs(self) -> str:
+        """What the processes wrote to standard error."""
+        return "\n".join(f"--- {process.name}\n{process.errors()[-4000:]}" for process in self._processes)
+
+
+def connect(config: dict[str, Any]) -> None:
+    """Let this process read the shop's database as ``ALIAS``."""
+    connections.settings[ALIAS] = connections.configure_settings({"default": config})["default"]
+
+
+def disconnect() -> None:
+    """Forget it again."""
+    connections[ALIAS].close()
+    del connections[ALIAS]
+    del connections.settings[ALIAS]
