@@ -285,10 +285,14 @@ class AiraloClient:
         headers: dict[str, str] | None = None,
     ) -> Any:
         self._require_credentials()
-        if method == "GET" and path in self._limits:
-            self._limits[path].take()
         return self._transport.send(
-            method, path, tokens=self._tokens, params=_filled(params or {}), json=json, headers=headers
+            method,
+            path,
+            tokens=self._tokens,
+            limit=self._limits.get(path) if method == "GET" else None,
+            params=_filled(params or {}),
+            json=json,
+            headers=headers,
         )
 
     def _require_credentials(self) -> None:

@@ -25,7 +25,7 @@ class RateLimit:
         """Count a call. Raises ``AiraloRateLimitError`` with ``retry_after`` if there is no room for it now."""
         now = time.time()
         window = int(now // WINDOW)
-        # One key a call, since add() is atomic in every cache backend and incr() is not.
+        # One key a call: add() is atomic in the caches of servers and databases (in files it is not), incr() is not.
         for slot in range(self._quota):
             if self._cache.add(f"django_airalo:limit:{self._name}:{window}:{slot}", 1, WINDOW * 2):
                 return

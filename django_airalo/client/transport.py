@@ -32,6 +32,7 @@ from django_airalo.exceptions import (
 )
 
 from .errors import error_for
+from .limits import RateLimit
 from .token import TokenStore
 
 logger = logging.getLogger("django_airalo.client")
@@ -142,14 +143,20 @@ class Transport:
         path: str,
         *,
         tokens: TokenStore | None = None,
+        limit: RateLimit | None = None,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """Send a request; with ``tokens``, authenticated, and once more with a new token after a 401."""
+        """Send a request; with ``tokens``, authenticated, and once more with a new token after a 401.
+
+        With ``limit``, each of the two is counted first, and not sent if there is no room for it.
+        """
 
         def attempt(token: str | None) -> Any:
+            if limit:
+                limit.take()
             return self._send_once(
                 method,
                 path,
