@@ -21,7 +21,7 @@ import django_airalo
 from django_airalo import services
 from django_airalo.models import EncryptedTextField, WebhookEvent
 
-from .pages import FENCE, PACKAGE, PAGES, ROOT, check_sites, headings, python_blocks, read, rows, section
+from .pages import DOCS, FENCE, PACKAGE, PAGES, ROOT, check_sites, headings, python_blocks, read, rows, section
 
 
 def slug(heading: str) -> str:
@@ -47,6 +47,13 @@ LOGGERS = {
     for module in PACKAGE.rglob("*.py")
     for name in re.findall(r"getLogger\(\"(django_airalo[\w.]*)\"\)", module.read_text())
 }
+
+
+def test_the_loggers_are_documented():
+    table = rows(section((DOCS / "how-to" / "running-workers.md").read_text(), "## Logs"))
+    assert {name.strip("`") for name, _ in table} == LOGGERS - {"django_airalo.emulator"}
+
+
 CHECK_IDS = {number for number, *_ in check_sites()}
 
 
