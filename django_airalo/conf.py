@@ -13,7 +13,9 @@ from django.conf import settings
 
 
 def _setting(name: str, default: Any) -> Any:
-    return getattr(settings, f"AIRALO_{name}", default)
+    """The shop's value; the default also for ``None``, which is what ``os.environ.get()`` leaves behind."""
+    value = getattr(settings, f"AIRALO_{name}", None)
+    return default if value is None else value
 
 
 class Settings:
@@ -77,7 +79,8 @@ class Settings:
 
     @property
     def TASK_BACKEND(self) -> str | None:
-        alias = _setting("TASK_BACKEND", "default")
+        # None means something here: no task backend.
+        alias = getattr(settings, "AIRALO_TASK_BACKEND", "default")
         return str(alias) if alias else None
 
     @property

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_airalo import services
-from django_airalo.exceptions import AiraloError
+from django_airalo.exceptions import AiraloError, DecryptionError
 from django_airalo.models import Esim, EsimOrder, OrderEvent
 from django_airalo.qr import qr_svg
 
@@ -87,7 +87,11 @@ class EsimOrderAdmin(ReadOnlyAdmin):
             text = ngettext("%d order is being submitted.", "%d orders are being submitted.", sent)
             self.message_user(request, text % sent, messages.SUCCESS)
         if skipped:
-            text = ngettext("%d order is not pending.", "%d orders are not pending.", skipped)
+            text = ngettext(
+                "%d order is not pending, or no order is sent for lack of credit.",
+                "%d orders are not pending, or no order is sent for lack of credit.",
+                skipped,
+            )
             self.message_user(request, text % skipped, messages.WARNING)
 
     @admin.action(description=gettext_lazy("Look up at Airalo"), permissions=["act"])
@@ -118,6 +122,14 @@ class EsimOrderAdmin(ReadOnlyAdmin):
                 self.message_user(request, text % values, messages.WARNING)
 
 
+def _is_readable(esim: Esim | None) -> bool:
+    """Whether the eSIM's secrets can be decrypted."""
+    try:
+        return all(getattr(esim, name) is not None for name in SECRETS) if esim else True
+    except DecryptionError:
+        return False
+
+
 @admin.register(Esim)
 class EsimAdmin(ReadOnlyAdmin):
     list_display = ("iccid", "order", "created_at")
@@ -133,7 +145,7 @@ class EsimAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer(*SECRETS)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        if not request.user.has_perm("django_airalo.view_activation_code"):
+        if not request.user.has_perm("django_airalo.view_activation_code") or not _is_readable(obj):
             return self.fields
         shown = ["activation_code", "confirmation_code", "qr"]
         return [name for field in self.fields for name in (shown if field == "masked_code" else [field])]
@@ -143,7 +155,7 @@ class EsimAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("activation code"))
     def masked_code(self, esim: Esim) -> str:
-        return "••••••••"
+        return "••••••••" if _is_readable(esim) else _("It fits none of the encryption keys.")
 
     @admin.display(description=gettext_lazy("QR code"))
     def qr(self, esim: Esim) -> SafeString:

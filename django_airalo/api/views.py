@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Prefetch
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import APIException
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from django_airalo.exceptions import DecryptionError
 from django_airalo.models import Esim, EsimOrder
 
 from .serializers import EsimDetailSerializer, EsimOrderDetailSerializer, EsimOrderSerializer, EsimSerializer
@@ -19,8 +23,18 @@ if TYPE_CHECKING:
 else:
     OrderViewSet = EsimViewSetBase = ReadOnlyModelViewSet
 
+logger = logging.getLogger("django_airalo.api")
+
 _SECRETS = ("matching_id", "activation_code", "confirmation_code", "apple_installation_url")
 _INSTRUCTIONS = ("manual_installation", "qrcode_installation")
+
+
+class NotReadableError(APIException):
+    """The shop has lost the key that the eSIM was encrypted with."""
+
+    status_code = 503
+    default_detail = _("The eSIM cannot be shown at the moment.")
+    default_code = "not_readable"
 
 
 class Pagination(PageNumberPagination):
@@ -64,6 +78,10 @@ class EsimViewSet(EsimViewSetBase):
         return esims if self.action == "retrieve" else esims.defer(*_SECRETS)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        response = super().retrieve(request, *args, **kwargs)
+        try:
+            response = super().retrieve(request, *args, **kwargs)
+        except DecryptionError as error:
+            logger.exception("An eSIM cannot be shown to its owner")
+            raise NotReadableError from error
         response["Cache-Control"] = "no-store"  # the activation code must stay in no cache
         return response

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.core.exceptions import FieldError
 from django.db import models
+from django.db.models.lookups import Exact
 
 from django_airalo.conf import conf
 from django_airalo.exceptions import AiraloConfigurationError, DecryptionError
@@ -69,6 +71,13 @@ def decrypt(stored: str) -> str:
         ) from error
 
 
+class _ExactlyEmpty(Exact):
+    def get_prep_lookup(self) -> Any:
+        if self.rhs != "":
+            raise FieldError("An encrypted field can be compared with the empty string only.")
+        return self.rhs
+
+
 class EncryptedTextField(TextField):
     """Text that is clear in Python and encrypted in the database. Cannot be searched or ordered by.
 
@@ -85,4 +94,6 @@ class EncryptedTextField(TextField):
 
     def get_lookup(self, lookup_name: str) -> Any:
         """Only ``isnull``, and ``exact`` for the empty string, can work on ciphertext."""
-        return super().get_lookup(lookup_name) if lookup_name in ("isnull", "exact") else None
+        if lookup_name == "exact":
+            return _ExactlyEmpty
+        return super().get_lookup(lookup_name) if lookup_name == "isnull" else None

@@ -37,14 +37,17 @@ class CatalogueReport:
     unchanged: int = 0
 
 
-def sync_packages() -> CatalogueReport:
+def sync_packages(*, force: bool = False) -> CatalogueReport:
     """Bring :class:`~django_airalo.models.Package` up to date with Airalo's catalogue.
 
     Writes only what changed. Packages that Airalo no longer lists are withdrawn, not deleted. All pages are read
     before anything is written, so a sync that breaks off changes nothing.
 
+    Args:
+        force: also if more than half of the packages on sale would be withdrawn, which looks like a fault.
+
     Raises:
-        AiraloAPIError: a page could not be read, or the catalogue came empty. Nothing was changed.
+        AiraloAPIError: a page could not be read, or the catalogue came empty or in part. Nothing was changed.
     """
     now = database.now()
     listed = {package.package_id: package for package in _listed(now)}
@@ -61,6 +64,12 @@ def sync_packages() -> CatalogueReport:
                 package.pk = old.pk
                 changed.append(package)
         missing = [old for old in known.values() if old.package_id not in listed and old.withdrawn_at is None]
+        on_sale = sum(old.withdrawn_at is None for old in known.values())
+        if len(missing) > on_sale / 2 and not force:
+            raise AiraloResponseError(
+                f"Airalo lists only {on_sale - len(missing)} of the {on_sale} packages on sale. The packages were left "
+                "as they are; if that is right, sync with force."
+            )
         for old in missing:
             old.withdrawn_at = old.synced_at = now
         Package.objects.bulk_create(added, batch_size=BATCH)
@@ -81,7 +90,7 @@ def _listed(now: datetime) -> Iterator[Package]:
 
 def _locations() -> Iterator[LocationData]:
     """All pages, waiting where Airalo's limit for them says so."""
-    number, waits = 1, 0
+    number, waits, seen = 1, 0, 0
     while True:
         try:
             page = get_client().get_packages(limit=PAGE_SIZE, page=number)
@@ -92,7 +101,12 @@ def _locations() -> Iterator[LocationData]:
             time.sleep(min(error.retry_after or 15, 60))
             continue
         yield from page.items
+        seen += len(page.items)
         if not page.has_next:
+            if page.total is not None and seen < page.total:
+                raise AiraloResponseError(
+                    f"Airalo's catalogue has {page.total} countries and regions, but {seen} came."
+                )
             return
         number += 1
 

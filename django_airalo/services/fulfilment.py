@@ -110,13 +110,17 @@ def sync_accepted(orders: Sequence[EsimOrder], claim: Callable[[EsimOrder], obje
 
 
 def _list_page(days: str, number: int) -> Page[OrderData]:
-    """A page of Airalo's list of orders, waiting where the limit for look-ups says so."""
-    give_up = time.monotonic() + LIST_PATIENCE
+    """A page of Airalo's list of orders, waiting where the limit for look-ups says so.
+
+    Not for the first, before which nothing has been read or claimed: the next sweep does as well, and this one can
+    go on to other orders.
+    """
+    give_up = time.monotonic() + (LIST_PATIENCE if number > 1 else 0)
     while True:
         try:
             return get_client().list_orders(created_at=days, limit=LIST_PAGE_SIZE, page=number)
         except AiraloRateLimitError as error:
-            if time.monotonic() > give_up:
+            if time.monotonic() >= give_up:
                 raise
             time.sleep(min(error.retry_after or 10, LIST_PATIENCE))
 
@@ -166,8 +170,9 @@ def _record_found(order: EsimOrder, found: list[OrderData], *, source: str) -> N
     data = found[0]
     if data.sims:
         record_delivery(order, data, now=now, source=source)
-    elif data.status == "failed":
-        record_failure(order, reason="Airalo lists the order as failed.", code=None, now=now, source=source)
+    elif data.status in ("failed", "refunded"):
+        reason = f"Airalo lists the order as {data.status}."
+        record_failure(order, reason=reason, code=None, now=now, source=source)
     else:
         _record_listed(order, data, now=now, source=source)
 
@@ -201,7 +206,7 @@ def _is_overdue(order: EsimOrder, now: datetime) -> bool:
 
 
 def _apply_unconfirmed_policy(order: EsimOrder, *, now: datetime) -> None:
-    if conf.UNCONFIRMED_POLICY == "resubmit" and not order.request_id:
+    if conf.UNCONFIRMED_POLICY == "resubmit" and not (order.request_id or order.attention):
         detail = "Not listed after the grace period: to be submitted again."
         change_status(order, Status.PENDING, now=now, source="sweep", detail=detail, due_at=now, look_up_first=True)
     else:

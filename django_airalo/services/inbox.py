@@ -30,6 +30,8 @@ Kind, Status = WebhookEvent.Kind, WebhookEvent.Status
 
 #: The kinds that say something of no order. They have no id of their own.
 NOTICES = (Kind.LOW_DATA, Kind.CREDIT_LIMIT)
+#: The columns that interpreting a webhook writes.
+INTERPRETED = ("kind", "status", "request_id", "order", "error", "due_at", "processed_at")
 #: Airalo repeats a webhook for five hours. A notice with the same bytes after that is a new one.
 REPEATED_FOR = timedelta(hours=6)
 #: Seconds until a webhook that has no order yet, or whose processing raised, is tried again: ever less often.
@@ -120,7 +122,7 @@ def process_webhook_event(event: WebhookEvent | int) -> WebhookEvent:
             to_do = current.processed_at is None and not _is_being_sent(current)
             if to_do:
                 _interpret(current)
-                current.save()
+                current.save(update_fields=INTERPRETED)
     except Exception as error:  # Whatever it is, the inbox must show it, and the sweep try again.
         logger.exception("Webhook %s could not be interpreted", event_pk)
         failed = WebhookEvent.objects.without_body().get(pk=event_pk)
@@ -145,7 +147,7 @@ def _try_again_at(event: WebhookEvent, now: datetime) -> datetime:
 def _lock(event_pk: int) -> WebhookEvent:
     """The event, held until the transaction ends."""
     WebhookEvent.objects.filter(pk=event_pk).update(tries=F("tries") + 1)
-    return WebhookEvent.objects.get(pk=event_pk)
+    return WebhookEvent.objects.using(database.alias()).get(pk=event_pk)
 
 
 def _interpret(event: WebhookEvent) -> None:

@@ -145,8 +145,10 @@ def submit_soon(order: EsimOrder) -> bool:
     """Have a pending order submitted right after the commit, though it is waiting to be tried again later.
 
     Returns:
-        ``False`` if the order is not pending.
+        ``False`` if the order is not pending, or no order is sent for lack of credit.
     """
+    if account.active_pause():
+        return False
     with database.atomic():
         pending = EsimOrder.objects.filter(pk=order.pk, status=Status.PENDING)
         if not pending.update(due_at=database.now()):
@@ -256,7 +258,7 @@ def _can_be_stored(value: str) -> bool:
 def _validate_on_sale(package_id: str) -> None:
     """A package must be on sale, if there is a catalogue to know it from."""
     # Compared once more, since a database's collation may ignore case and blanks at the end.
-    found = Package.objects.filter(package_id=package_id)
+    found = Package.objects.filter(package_id=package_id, type=Package.Type.SIM)
     package = next((package for package in found if package.package_id == package_id), None)
     if package and package.withdrawn_at:
         raise ValidationError(
@@ -295,7 +297,7 @@ def _claim(order_pk: int) -> EsimOrder | None:
         # Raising the attempt number is the lock: two workers cannot both find the row PENDING and due.
         if not pending.update(attempt=F("attempt") + 1, submitted_at=now):
             return None
-        order = EsimOrder.objects.get(pk=order_pk)
+        order = EsimOrder.objects.using(database.alias()).get(pk=order_pk)
         lease_end = now + timedelta(seconds=conf.SUBMIT_LEASE)
         change_status(order, Status.SUBMITTING, now=now, source="submit", due_at=lease_end)
         return order

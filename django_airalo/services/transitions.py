@@ -11,6 +11,8 @@ from django.db.models import F
 from django_airalo.exceptions import IllegalTransitionError
 from django_airalo.models import EsimOrder, OrderEvent
 
+from . import database
+
 logger = logging.getLogger("django_airalo.orders")
 
 Status = EsimOrder.Status
@@ -93,7 +95,8 @@ def lock(order_pk: int) -> EsimOrder:
     An UPDATE that changes nothing locks the row on every database, also on SQLite, which has no SELECT FOR UPDATE.
     """
     EsimOrder.objects.filter(pk=order_pk).update(reference=F("reference"))
-    return EsimOrder.objects.get(pk=order_pk)
+    # From the database that was locked, not from a replica that a router may choose for reading.
+    return EsimOrder.objects.using(database.alias()).get(pk=order_pk)
 
 
 def note(

@@ -188,7 +188,7 @@ class FakeAiralo(ContextDecorator):
         found = [order.payload for order in self.orders if order.payload and description in order.description]
         completed = {"status": {"name": "Completed", "slug": "completed"}}
         meta = {"message": "success", "current_page": 1, "last_page": 1, "total": len(found)}
-        return _response(200, {"data": [{**item, **completed} for item in found], "meta": meta})
+        return _response(200, {"data": [{**completed, **item} for item in found], "meta": meta})
 
 
 class _Adapter(BaseAdapter):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from cryptography.fernet import Fernet
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import connection
@@ -290,7 +291,7 @@ def test_submit(root, airalo, django_capture_on_commit_callbacks):
     pending.refresh_from_db()
     assert pending.status == "accepted"
     assert len(airalo.orders) == 1
-    assert said == ["1 order is being submitted.", "1 order is not pending."]
+    assert said == ["1 order is being submitted.", "1 order is not pending, or no order is sent for lack of credit."]
 
 
 def test_look_up(root, airalo, django_capture_on_commit_callbacks):
@@ -368,3 +369,19 @@ def test_actions_work_under_atomic_requests(root, airalo):
     order.refresh_from_db()
     unconfirmed.refresh_from_db()
     assert (order.status, unconfirmed.status) == ("accepted", "completed")
+
+
+def test_an_esim_whose_key_is_lost_can_still_be_looked_at(root, settings):
+    esim = EsimFactory()
+    settings.AIRALO_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    response = root.get(f"/admin/django_airalo/esim/{esim.pk}/change/")
+    assert response.status_code == 200
+    assert "fits none of the encryption keys" in response.content.decode()
+
+
+def test_submit_waits_for_credit(root, airalo):
+    SubmissionPause.objects.create(reason="no credit")
+    order = EsimOrderFactory()
+    _, said = act(root, EsimOrder, "submit", order)
+    assert said == ["1 order is not pending, or no order is sent for lack of credit."]
+    assert not airalo.orders

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -162,3 +163,11 @@ def test_the_browsable_page_works_too(signed_in, user):
     esim = esim_of(user)
     for url in own_urls(esim):
         assert signed_in.get(url, headers={"accept": "text/html"}).status_code == 200
+
+
+def test_an_esim_whose_key_is_lost_is_an_error_without_traceback(signed_in, user, settings):
+    esim = esim_of(user)
+    settings.AIRALO_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    response = signed_in.get(f"{ESIMS}{esim.public_id}/")
+    assert response.status_code == 503
+    assert response.json() == {"detail": "The eSIM cannot be shown at the moment."}

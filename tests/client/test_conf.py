@@ -94,3 +94,14 @@ def test_delivery_url(slash: str) -> None:
 
 def test_the_tests_call_nobody_by_mistake() -> None:
     assert django_settings.AIRALO_BASE_URL == conf.BASE_URL == "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize("name", sorted(set(DEFAULTS) - {"delivery_url"}))
+def test_none_is_as_good_as_unset(settings, name):
+    setattr(settings, f"AIRALO_{name}", None)
+    if name == "TASK_BACKEND":
+        assert conf.TASK_BACKEND is None  # none is what it says
+    elif name == "WEBHOOK_SECRETS":
+        assert conf.WEBHOOK_SECRETS == (conf.CLIENT_SECRET,)
+    else:
+        assert getattr(conf, name) == DEFAULTS[name]

@@ -166,3 +166,9 @@ def test_with_a_lost_key_a_new_delivery_still_works(airalo, settings, django_cap
     payload = order_payload()
     airalo.deliver(order, sims=payload["sims"])
     assert order.esims.get().activation_code == payload["sims"][0]["qrcode"]
+
+
+def test_comparing_with_anything_but_the_empty_string_is_refused(db):
+    with pytest.raises(FieldError, match="empty string"):
+        list(Esim.objects.filter(activation_code="LPA:1$rsp.example.com$TEST"))
+    assert list(Esim.objects.filter(activation_code="")) == []

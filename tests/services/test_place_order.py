@@ -93,7 +93,9 @@ def test_all_wrong_fields_are_named_at_once(airalo):
 
 def test_a_package_must_be_on_sale_if_there_is_a_catalogue(airalo):
     on_sale, withdrawn = PackageFactory(), PackageFactory(withdrawn_at="2026-01-01T00:00:00Z")
-    for package_id in (withdrawn.package_id, "unknown-package", on_sale.package_id.upper(), f"{on_sale.package_id} "):
+    topup = PackageFactory(type="topup").package_id
+    others = ("unknown-package", on_sale.package_id.upper(), f"{on_sale.package_id} ")
+    for package_id in (withdrawn.package_id, topup, *others):
         with pytest.raises(ValidationError) as refused:
             services.place_order(package_id=package_id)
         assert list(refused.value.message_dict) == ["package_id"]
