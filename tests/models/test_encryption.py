@@ -27,7 +27,7 @@ def everything_stored() -> str:
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             if table.startswith("django_airalo_"):
-                cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608  a table's name
+                cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
                 text += [repr(row) for row in cursor.fetchall()]
     return "\n".join(text)
 
