@@ -1,0 +1,57 @@
+"""Look-ups: soon for one order, few requests for many."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from django_airalo.emulator import Emulator
+from django_airalo.models import Esim, EsimOrder
+
+from .cadence import fill, sweep_until_completed
+from .processes import EmulatorProcess, Shop
+from .test_limits import PACKAGE
+
+
+@pytest.mark.slow
+def test_many_orders_are_completed_by_pages_of_the_list(db, settings):
+    """A page lists a hundred orders: 6 requests, and not 600."""
+    with Emulator(sandbox=True) as emulator:
+        settings.AIRALO_BASE_URL = emulator.url
+        settings.AIRALO_CLIENT_ID, settings.AIRALO_CLIENT_SECRET = emulator.client_id, emulator.client_secret
+        settings.AIRALO_LOOKUPS_PER_MINUTE = 1000  # all pages at once; how the limit is kept is shown beside
+        orders = fill(emulator, 600)
+        sweep_until_completed(lambda line: None, 120)
+        asked = len(emulator.requests("orders-list"))
+        assert 6 <= asked <= 8
+        assert len(emulator.purchases()) == 600  # look-ups buy nothing
+        delivered = {(esim["purchase_id"], esim["iccid"]) for esim in emulator.esims()}
+    assert EsimOrder.objects.filter(status="completed").count() == len(orders)
+    assert set(Esim.objects.values_list("order__airalo_order_id", "iccid")) == delivered
+
+
+@pytest.mark.slow
+def test_in_the_sandbox_an_order_completes_soon_after_it_is_listed(tmp_path):
+    """No webhook comes there. ``airalo_sweep --loop 1`` finds the eSIM by looking."""
+    emulator = EmulatorProcess("--sandbox", "--no-head-probe", "--webhook-delay", "0", "--listing-delay", "3")
+    shop = Shop(tmp_path, emulator)
+    try:
+        shop.run("tests.limits.worker", "prepare", 1, 0, PACKAGE)  # one pending order
+        shop.start("django", "airalo_sweep", "--loop", "1")
+        end = time.monotonic() + 90
+        row = ()
+        while time.monotonic() < end and row[:1] != ("completed",):
+            time.sleep(0.2)
+            (row,) = shop.rows("SELECT status, completed_at FROM django_airalo_esimorder")
+        (purchase,) = emulator.ledger()["purchases"]
+        looked = [request for request in emulator.ledger()["requests"] if request["endpoint"] == "orders-list"]
+    finally:
+        shop.stop()
+        emulator.stop()
+    assert row[0] == "completed"
+    completed_at = datetime.fromisoformat(row[1]).replace(tzinfo=UTC).timestamp()
+    assert purchase["listed_at"] == pytest.approx(purchase["created_at"] + 3, abs=2)
+    assert 0 <= completed_at - purchase["listed_at"] < 60
+    assert 1 <= len(looked) <= 12
