@@ -110,6 +110,12 @@ class AiraloTokenError(AiraloAPIError):
     """No access token could be had, so the request itself was not sent."""
 
 
+class AiraloCacheError(AiraloAPIError):
+    """The cache that holds the token could not be used, so the request itself was not sent."""
+
+    remedy = "See that the cache named in AIRALO_CACHE_ALIAS works."
+
+
 class AiraloPermissionError(AiraloAPIError):
     """HTTP 403."""
 

@@ -19,6 +19,7 @@ from django_airalo import __version__
 from django_airalo.conf import conf
 from django_airalo.exceptions import AiraloConfigurationError, AiraloResponseError, PayloadError
 
+from .cache import SharedCache
 from .limits import RateLimit
 from .payloads import (
     AcceptedOrder,
@@ -69,10 +70,10 @@ class AiraloClient:
         self._client_id = conf.CLIENT_ID if client_id is None else client_id
         self._client_secret = conf.CLIENT_SECRET if client_secret is None else client_secret
         timeout = timeout or (conf.CONNECT_TIMEOUT, conf.READ_TIMEOUT)
-        cache = caches[conf.CACHE_ALIAS] if cache is None else cache
+        shared = SharedCache(caches[conf.CACHE_ALIAS] if cache is None else cache)
         self._limits = {
-            "/v2/packages": RateLimit("packages", conf.PACKAGE_REQUESTS_PER_MINUTE, cache),
-            "/v2/orders": RateLimit("look-ups", conf.LOOKUPS_PER_MINUTE, cache),
+            "/v2/packages": RateLimit("packages", conf.PACKAGE_REQUESTS_PER_MINUTE, shared),
+            "/v2/orders": RateLimit("look-ups", conf.LOOKUPS_PER_MINUTE, shared),
         }
         self._transport = Transport(
             (conf.BASE_URL if base_url is None else base_url).rstrip("/"),
@@ -82,7 +83,7 @@ class AiraloClient:
         )
         self._tokens = TokenStore(
             self._fetch_token,
-            cache=cache,
+            cache=shared,
             identity=f"{self._transport.base_url}\n{self._client_id}\n{self._client_secret}",
             lifetime=conf.TOKEN_LIFETIME,
             per_minute=conf.TOKEN_REQUESTS_PER_MINUTE,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from django.core.cache.backends.base import BaseCache
-
 from django_airalo.exceptions import AiraloRateLimitError
+
+from .cache import SharedCache
 
 #: Seconds. Any 60 seconds touch seven such windows at most, so a seventh of the limit in each keeps it.
 WINDOW = 10
@@ -16,7 +16,7 @@ WINDOWS = 7
 class RateLimit:
     """At most ``per_minute`` calls within any 60 seconds, counted in a cache that all processes share."""
 
-    def __init__(self, name: str, per_minute: int, cache: BaseCache) -> None:
+    def __init__(self, name: str, per_minute: int, cache: SharedCache) -> None:
         self._name = name
         self._quota = max(1, per_minute // WINDOWS)
         self._cache = cache

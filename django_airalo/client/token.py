@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.core.cache.backends.base import BaseCache
 from django.views.decorators.debug import sensitive_variables
 
 from django_airalo.exceptions import AiraloAPIError, AiraloAuthenticationError, AiraloTokenError
 
+from .cache import SharedCache
 from .payloads import TokenData
 
 logger = logging.getLogger("django_airalo.client")
@@ -44,7 +44,7 @@ class TokenStore:
         self,
         fetch: Callable[[], TokenData],
         *,
-        cache: BaseCache,
+        cache: SharedCache,
         identity: str,
         lifetime: float,
         per_minute: int,

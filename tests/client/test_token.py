@@ -18,7 +18,7 @@ from django.test import override_settings
 from django_airalo.client import AiraloClient
 from django_airalo.client.payloads import TokenData
 from django_airalo.client.token import TokenStore
-from django_airalo.exceptions import AiraloAPIError, AiraloAuthenticationError, AiraloTokenError
+from django_airalo.exceptions import AiraloAPIError, AiraloAuthenticationError, AiraloCacheError, AiraloTokenError
 from tests.scripted_server import Answer, ScriptedServer
 
 from .support import ACCEPTED, CLIENT_ID, MakeClient, assert_no_secret, token, token_answer
@@ -504,3 +504,23 @@ def test_a_warning_shows_no_token(
     client.get_token()
 
     assert [record.levelno for record in caplog.records if record.name == "django_airalo.client"][-1] == logging.WARNING
+
+
+class BrokenCache(LocMemCache):
+    """A cache whose server is away."""
+
+    def get(self, *args, **kwargs):
+        raise ConnectionError("away")
+
+    add = set = delete = get
+
+
+def test_a_cache_that_is_away_is_an_error_of_ours_and_nothing_is_sent():
+    with ScriptedServer() as server:
+        client = AiraloClient("client", "secret", server.url, cache=BrokenCache("broken", {}))
+        with pytest.raises(AiraloCacheError, match="ConnectionError") as error:
+            client.submit_order_async(package_id="test-mobile-7days-1gb", quantity=1)
+        assert error.value.may_have_acted is False
+        with pytest.raises(AiraloCacheError):
+            client.list_orders()
+        assert server.requests() == []

@@ -1,0 +1,40 @@
+"""The shop's cache, with its errors among ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.cache.backends.base import BaseCache
+
+from django_airalo.exceptions import AiraloCacheError
+
+
+class SharedCache:
+    """What the client uses of a Django cache. Raises ``AiraloCacheError`` if the cache does not work.
+
+    Each backend raises errors of its own when its server is away. Uncaught, they would leave an order that was not
+    sent looking as if it might have been.
+    """
+
+    def __init__(self, cache: BaseCache) -> None:
+        self._cache = cache
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._call("get", key, default)
+
+    def set(self, key: str, value: Any, timeout: float) -> None:
+        self._call("set", key, value, timeout)
+
+    def add(self, key: str, value: Any, timeout: float) -> bool:
+        return bool(self._call("add", key, value, timeout))
+
+    def delete(self, key: str) -> None:
+        self._call("delete", key)
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        try:
+            return getattr(self._cache, method)(*arguments)
+        except Exception as error:  # Redis', Memcached's, the database's: there is no common class
+            raise AiraloCacheError(
+                f"The cache could not be used ({type(error).__name__}); nothing was sent."
+            ) from error
