@@ -36,5 +36,5 @@ class SharedCache:
             return getattr(self._cache, method)(*arguments)
         except Exception as error:  # Redis', Memcached's, the database's: there is no common class
             raise AiraloCacheError(
-                f"The cache could not be used ({type(error).__name__}); nothing was sent."
+                f"The cache could not be used ({type(error).__name__}), so nothing was sent. {AiraloCacheError.remedy}"
             ) from error
