@@ -244,7 +244,7 @@ def checksum() -> list[Any]:
     found: list[Any] = []
     with connection.cursor() as cursor:
         for table in sorted(connection.introspection.table_names(cursor)):
-            cursor.execute(f"SELECT count(*), max(rowid) FROM {table}")  # noqa: S608
+            cursor.execute(f"SELECT count(*), max(rowid) FROM {table}")
             found.append((table, cursor.fetchone()))
         cursor.execute(
             "SELECT total(deliveries), total(tries), max(last_received_at), total(length(status)), total(order_id), "
@@ -252,7 +252,7 @@ def checksum() -> list[Any]:
         )
         found.append(cursor.fetchone())
         for table in ("django_airalo_esimorder", "django_airalo_esim"):
-            cursor.execute(f"SELECT * FROM {table} ORDER BY id DESC LIMIT 500")  # noqa: S608
+            cursor.execute(f"SELECT * FROM {table} ORDER BY id DESC LIMIT 500")
             found.append(hashlib.sha256(repr(cursor.fetchall()).encode("utf-8", "backslashreplace")).hexdigest())
     return found
 

@@ -9,17 +9,29 @@ import time
 import pytest
 from django.core.cache import caches
 
+from django_airalo.client import get_client
 from django_airalo.client.limits import WINDOW, WINDOWS, RateLimit
+from django_airalo.emulator import Emulator
 from django_airalo.emulator.catalogue import catalogue
 from django_airalo.exceptions import AiraloRateLimitError
+from django_airalo.models import EsimOrder
+from django_airalo.services import sweep
+from tests.factories import EsimOrderFactory
 
 from .processes import EmulatorProcess, Shop
 
 WORKERS = 8
-SECONDS = 10
+REVOKED_AFTER = 6.5  # seconds at least: a token younger than five is not replaced
 STORM, NEW, UNLISTED = 40, 20, 30
 LOOKUPS, PACKAGES = 40, 80  # a minute
 PACKAGE = next(iter(catalogue(1, False).packages))
+
+
+def all_is_done(orders: list[tuple[str, str, int]]) -> bool:
+    """The new orders have their eSIMs, and each order of the storm was tried again."""
+    completed = [status == "completed" for description, status, _ in orders if description.startswith("new")]
+    tried = [attempt for description, _, attempt in orders if description.startswith("storm")]
+    return len(completed) == NEW and all(completed) and min(tried) > 1
 
 
 @pytest.mark.slow
@@ -39,17 +51,27 @@ def test_eight_workers_keep_the_limits_and_a_storm_of_429s_starves_nobody(tmp_pa
     try:
         shop.run("tests.limits.worker", "prepare", STORM, UNLISTED, PACKAGE)
         workers = [
-            shop.start("tests.limits.worker", "work", 3, SECONDS, 0 if number else NEW, PACKAGE)
+            shop.start("tests.limits.worker", "work", tmp_path / "stop", 0 if number else NEW, PACKAGE)
             for number in range(WORKERS)
         ]
         for worker in workers:
             assert worker.stdout.readline() == "ready\n"
+        # The tokens are revoked shortly before requests are let through again, and the end is shortly after it.
+        window = (time.time() + REVOKED_AFTER) // WINDOW * WINDOW + WINDOW
         for worker in workers:
             worker.stdin.write("go\n")
             worker.stdin.flush()
-        time.sleep(SECONDS / 2)
+        time.sleep(window - 0.5 - time.time())
         revoked_at = time.time()
         emulator.control("revoke-tokens")
+        time.sleep(3.5)
+        patience = time.monotonic() + 90  # a machine that does much else takes longer
+        while time.monotonic() < patience:
+            orders = shop.rows("SELECT description, status, attempt FROM django_airalo_esimorder")
+            if all_is_done(orders):
+                break
+            time.sleep(0.5)
+        (tmp_path / "stop").touch()
         seen = [json.loads(worker.communicate(timeout=60)[0]) for worker in workers]
         ledger = emulator.ledger()
         orders = shop.rows("SELECT description, status, attempt FROM django_airalo_esimorder")
@@ -76,18 +98,16 @@ def test_eight_workers_keep_the_limits_and_a_storm_of_429s_starves_nobody(tmp_pa
         (200, False),
         (200, True),
     ]
-    answered_late = [request for request in asked["packages"] if request["at"] > asked["token"][1]["at"]]
-    assert answered_late
-    assert {request["status"] for request in answered_late} == {200}
+    looked = [*asked["packages"], *asked["orders-list"]]
+    assert any(request["status"] == 200 and request["at"] > asked["token"][1]["at"] for request in looked)
+    # Each worker may have had one request under way with the old one.
+    assert sum(request["status"] == 401 for requests in asked.values() for request in requests) <= WORKERS
 
     # The storm was one, and nobody else suffered from it.
     refused = [request for request in asked["orders-async"] if request["status"] == 429]
     assert len(refused) > STORM
-    storm = [(status, attempt) for description, status, attempt in orders if description.startswith("storm")]
-    assert {status for status, _ in storm} <= {"pending", "submitting"}
-    assert min(attempt for _, attempt in storm) >= 2
-    new = [(status, attempt) for description, status, attempt in orders if description.startswith("new")]
-    assert new == [("completed", 1)] * NEW
+    assert {status for description, status, _ in orders if description.startswith("storm")} <= {"pending", "submitting"}
+    assert [status for description, status, _ in orders if description.startswith("new")] == ["completed"] * NEW
     bought = [purchase["description"].partition(" ")[2] for purchase in ledger["purchases"]]
     assert sorted(bought) == sorted(f"new {number}" for number in range(NEW))
 
@@ -116,3 +136,44 @@ def test_no_sixty_seconds_have_more_than_the_limit(per_minute, monkeypatch):
     assert len(taken) > 1000
     assert told
     assert all(0 < seconds <= WINDOW for seconds in told)
+
+
+@pytest.fixture
+def emulator(settings):
+    with Emulator(sandbox=True) as emulator:
+        settings.AIRALO_BASE_URL = emulator.url
+        settings.AIRALO_CLIENT_ID, settings.AIRALO_CLIENT_SECRET = emulator.client_id, emulator.client_secret
+        settings.AIRALO_LOOKUPS_PER_MINUTE = 7  # one in ten seconds
+        yield emulator
+
+
+def use_up_the_look_ups() -> None:
+    """There is no look-up left, for some seconds at least."""
+    while True:
+        try:
+            get_client().list_orders(limit=1)
+        except AiraloRateLimitError as error:
+            if error.retry_after > 4:
+                return
+            time.sleep(error.retry_after + 0.01)
+
+
+def test_what_is_sent_again_after_a_401_is_counted_too(emulator, monkeypatch):
+    monkeypatch.setattr("django_airalo.client.token.FRESH", 0)
+    emulator.fault("401", "orders-list")
+    with pytest.raises(AiraloRateLimitError):
+        get_client().list_orders(limit=1)
+    assert [request["status"] for request in emulator.requests("orders-list")] == [401]
+
+
+def test_a_sweep_does_not_wait_for_the_limit_before_it_has_begun(db, emulator):
+    """Other sweeps use up the look-ups; this one goes on to what it can do, and the orders stay due."""
+    use_up_the_look_ups()
+    orders = EsimOrderFactory.create_batch(6, accepted=True)
+    asked = len(emulator.requests("orders-list"))
+    started = time.monotonic()
+    report = sweep()
+    assert time.monotonic() - started < 3
+    assert (report.put_off, report.looked_up) == (1, 0)
+    assert len(emulator.requests("orders-list")) == asked
+    assert {*EsimOrder.objects.values_list("due_at", "lookups")} == {(orders[0].due_at, 0)}

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 import django
 
@@ -44,15 +45,18 @@ def prepare(storm: int, unlisted: int, package_id: str) -> None:
     EsimOrder.objects.bulk_create(orders)
 
 
-def work(begin: float, seconds: float, new: int, package_id: str) -> None:
-    """Sweep and read the catalogue as often as it goes; the worker with ``new`` places that many orders meanwhile."""
+def work(stop: Path, new: int, package_id: str) -> None:
+    """Sweep and read the catalogue as often as it goes, until there is a file ``stop``.
+
+    The worker with ``new`` places that many orders three seconds after the start.
+    """
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
     started = time.time()
     seen: Counter[str] = Counter()
-    while time.time() < started + seconds:
-        if new and time.time() > started + begin:
+    while not stop.exists() and time.time() < started + 150:
+        if new and time.time() > started + 3:
             for number in range(new):
                 place_order(package_id=package_id, description=f"new {number}")
             new = 0
@@ -77,4 +81,4 @@ if __name__ == "__main__":
     if name == "prepare":
         prepare(int(values[0]), int(values[1]), values[2])
     else:
-        work(float(values[0]), float(values[1]), int(values[2]), values[3])
+        work(Path(values[0]), int(values[1]), values[2])
