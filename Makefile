@@ -4,6 +4,9 @@ VENV := .venv
 SHOP_PORT ?= 8000
 AIRALO_PORT ?= 8010
 ONCE ?=
+ORDERS ?= 1000
+SEED ?= 7
+DB ?= sqlite
 
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # The browser tests need Debian's Chromium; without it they are skipped.
@@ -13,13 +16,14 @@ TEST_READY := $(VENV)/.test-ready
 
 export SHOP_PORT AIRALO_PORT ONCE
 
-.PHONY: help demo preflight test mutants clean
+.PHONY: help demo preflight test mutants faults clean
 
 help:
 	@echo "make demo          an emulated Airalo, a shop and a customer who buys an eSIM; then the shop is yours"
 	@echo "make demo ONCE=1   the same, and ends after the purchase"
 	@echo "make test          the whole test suite, on SQLite"
 	@echo "make mutants       put faults into a copy of the code and see that the tests notice each"
+	@echo "make faults        a storm of faults and kills, and what the two ledgers say (ORDERS=1000 SEED=7 DB=sqlite)"
 	@echo "make clean         remove $(VENV) and what the demo has left"
 	@echo
 	@echo "PYTHON=python3  SHOP_PORT=8000  AIRALO_PORT=8010  can be set to something else."
@@ -35,6 +39,10 @@ test: $(TEST_READY)
 
 mutants: $(TEST_READY)
 	$(VENV)/bin/python tests/mutants/run.py
+
+# DB=postgres and DB=mariadb need a server on its usual port and a driver (psycopg, mysqlclient) in $(VENV).
+faults: $(TEST_READY)
+	@$(VENV)/bin/python -m tests.faults.storm --orders $(ORDERS) --seed $(SEED) --db $(DB)
 
 clean:
 	rm -rf $(VENV) example_project/var

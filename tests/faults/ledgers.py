@@ -50,7 +50,13 @@ class ShopLedger:
                     .filter(kind=OrderEvent.Kind.STATUS_CHANGED)
                     .order_by("id")
                     .values(
-                        "id", "order__reference", "event_id", "old_status", "new_status", "signal_due_at", "signalled_at"
+                        "id",
+                        "order__reference",
+                        "event_id",
+                        "old_status",
+                        "new_status",
+                        "signal_due_at",
+                        "signalled_at",
                     )
                 ),
                 webhooks=list(

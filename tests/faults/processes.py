@@ -57,13 +57,13 @@ class Process:
 class Zygote:
     """The process that forks the others. Closing it kills them all."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = os.environ.get("TEST_DATABASE", "sqlite")) -> None:
         self._popen = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.zygote"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "TEST_DATABASE": kind},
         )
         self._started: queue.Queue[int] = queue.Queue()
         self._statuses: dict[int, int] = {}

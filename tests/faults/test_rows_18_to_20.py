@@ -21,7 +21,7 @@ import pytest
 from django_airalo.testing import order_payload, sign_webhook, webhook_payload
 
 from .conftest import MakeWorld
-from .databases import PostgresDatabase, Proxy, SQLITE_OPTIONS
+from .databases import SQLITE_OPTIONS, PostgresDatabase, Proxy
 from .processes import Process, free_port, wait_until
 from .world import World, connect, disconnect
 
@@ -141,7 +141,9 @@ def _memory(process: Process) -> int:
 def _announce(world: World, length: int) -> bytes:
     """Begin to send so many bytes; what is answered after the first two megabytes."""
     with socket.create_connection(("127.0.0.1", world.port), timeout=10) as line:
-        head = f"POST /airalo/webhook/ HTTP/1.1\r\nHost: shop\r\nContent-Length: {length}\r\nairalo-signature: a\r\n\r\n"
+        head = (
+            f"POST /airalo/webhook/ HTTP/1.1\r\nHost: shop\r\nContent-Length: {length}\r\nairalo-signature: a\r\n\r\n"
+        )
         line.sendall(head.encode() + b"x" * 1_100_000)
         return line.recv(100)
 

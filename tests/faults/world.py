@@ -183,7 +183,12 @@ class World:
         return AiraloLedger.read(self.emulator.ledger.table)
 
     def laws(
-        self, expected: dict[str, int], *, waiting: Iterable[str] = (), except_for: Iterable[str] = (), seconds: float = 25
+        self,
+        expected: dict[str, int],
+        *,
+        waiting: Iterable[str] = (),
+        except_for: Iterable[str] = (),
+        seconds: float = 25,
     ) -> ShopLedger:
         """Sweep until everything has settled, then compare the ledgers.
 

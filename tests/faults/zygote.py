@@ -31,10 +31,12 @@ PRELOADED = (
     "wsgiref.simple_server",
     "tests.faults.shop.verbs",
 )
+#: Django's backends import these.
+DRIVERS = {"postgres": ("psycopg", "psycopg.types.json"), "mariadb": ("MySQLdb",)}
 
 
 def main() -> None:
-    for name in PRELOADED:
+    for name in (*PRELOADED, *DRIVERS.get(os.environ.get("TEST_DATABASE", ""), ())):
         importlib.import_module(name)
     children: set[int] = set()
     buffer = b""
@@ -89,7 +91,7 @@ def _start(order: dict[str, object]) -> int:
         assert isinstance(arguments, list)
         verbs.main(*arguments)
         status = 0
-    except BaseException:  # a forked child must never return into its parent's loop
+    except BaseException:  # noqa: BLE001  a forked child must never return into its parent's loop
         traceback.print_exc()
     finally:
         sys.stdout.flush()

@@ -146,7 +146,7 @@ def place(orders: str, how: str = "") -> None:
         print(json.dumps(placed), flush=True)
 
 
-def sell(first: str, step: str, count: str, seed: str) -> None:
+def sell(first: str, step: str, count: str, seed: str, package_id: str) -> None:
     """Place the orders ``first``, ``first + step`` … below ``count``, as the seed says. Killed, it can start again.
 
     One in twenty is rolled back first, one in ten is placed twice with the same key.
@@ -158,14 +158,15 @@ def sell(first: str, step: str, count: str, seed: str) -> None:
     from .models import ShopOrder
 
     known = set(ShopOrder.objects.values_list("key", flat=True))
-    for number in range(int(first), int(count), int(step)):
+    numbers = list(range(int(first), int(count), int(step)))
+    # The last one is placed again, since a shop that died does not know how far it came.
+    done = sum(f"line-{number}" in known for number in numbers)
+    for number in numbers[max(0, done - 1) :]:
         draw = random.Random(f"{seed}:shop:{number}")
         key, quantity = f"line-{number}", draw.choice((1, 1, 1, 1, 2, 3))
-        content = {"package_id": PACKAGE, "quantity": quantity, "description": key, "idempotency_key": key}
+        content = {"package_id": package_id, "quantity": quantity, "description": key, "idempotency_key": key}
         rolls_back, repeats = draw.random() < 0.05, draw.random() < 0.1
         times = 2 if repeats else 1
-        if key in known and not repeats:
-            continue
         while times:
             close_old_connections()
             try:
@@ -186,9 +187,11 @@ def sell(first: str, step: str, count: str, seed: str) -> None:
         time.sleep(draw.uniform(0, 0.02))
 
 
+#: In the emulator's usual catalogue.
 PACKAGE = "afgha-roam-3days-1gb"
 VERBS = {
-    verb.__name__.replace("_", "-"): verb for verb in (migrate, serve, sweep, sweep_once, work, call, resume, place, sell)
+    verb.__name__.replace("_", "-"): verb
+    for verb in (migrate, serve, sweep, sweep_once, work, call, resume, place, sell)
 }
 
 if __name__ == "__main__":
