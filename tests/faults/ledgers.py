@@ -75,7 +75,7 @@ def _received(alias: str) -> list[Row]:
     names = ("signal", "reference", "event_id", "old_status", "new_status", "late", "committed", "pid")
     quote = connections[alias].ops.quote_name
     with connections[alias].cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(map(quote, names))} FROM faultshop_received ORDER BY id")  # noqa: S608
+        cursor.execute(f"SELECT {', '.join(map(quote, names))} FROM faultshop_received ORDER BY id")
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     for row in rows:
         row["event_id"] = str(row["event_id"]).replace("-", "")

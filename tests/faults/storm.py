@@ -4,7 +4,7 @@
 sweeps until everything has settled, compares the two ledgers and prints a table. Exit code 1 if a law is broken.
 
 Goes wrong: connections reset before and after buying, 5xx with and without having bought, HTML, cut-off JSON, 202
-without ``request_id``, 429 and 503, codes 13 and 53, slow answers, token revoked, look-ups that fail; webhooks that come
+without ``request_id``, 429 and 503, code 53, slow answers, revoked tokens, look-ups that fail; webhooks that come
 before their 202, twice, twenty times at once, late, never, out of order, as failures, as failures and then successes;
 orders listed late; tasks lost, repeated, a broker that raises; shops that roll back and that repeat their keys; forged
 webhooks; and any process of the shop killed with SIGKILL and started again. Left out, since there Airalo itself breaks

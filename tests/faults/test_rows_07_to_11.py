@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections import defaultdict
@@ -85,9 +86,10 @@ def _gaps(world: World) -> dict[str, list[float]]:
     times = defaultdict(list)
     for request in world.emulator.requests("orders-async"):
         times[json.loads(request["body"])["description"]].append(request["at"])
-    return {name: [b - a for a, b in zip(at, at[1:], strict=False)] for name, at in times.items()}
+    return {name: [b - a for a, b in itertools.pairwise(at)] for name, at in times.items()}
 
 
+@pytest.mark.slow
 def test_row_09_no_sooner_than_told(world: World) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=8), usegmt=True)
     asked = time.time()
@@ -137,6 +139,7 @@ def test_row_10_eight_workers_without_a_token_ask_once(world: World) -> None:
     assert len(world.emulator.requests("orders-async")) == 8
 
 
+@pytest.mark.slow
 def test_row_10_eight_workers_with_a_revoked_token(world: World) -> None:
     """One new token for all, and one more try for each."""
     world.serve()

@@ -1,6 +1,6 @@
 """The shop's receivers: one that writes down whatever it hears, between two that can be told to make trouble.
 
-``TROUBLE`` maps the name of a signal to ``raise``, ``hang`` or ``kill`` (before the bookkeeper heard) or ``kill-after``,
+``TROUBLE`` maps the name of a signal to ``raise``, ``hang``, ``kill`` (before the bookkeeper heard) or ``kill-after``,
 as long as the file ``TROUBLE["while"]`` exists.
 """
 
