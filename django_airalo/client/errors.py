@@ -52,7 +52,7 @@ def error_for(status: int, headers: Mapping[str, str], document: Any, *, changes
         code=code,
         reason=reason,
         field_errors=field_errors,
-        retry_after=_retry_after(headers.get("Retry-After", "")),
+        retry_after=_retry_after(headers.get("Retry-After", ""), headers.get("Date", "")),
         may_have_acted=changes and (status not in REFUSED_STATUSES or kind is UnexpectedAiraloError),
     )
 
@@ -76,15 +76,21 @@ def _message(value: Any) -> str:
     return " ".join(map(as_text, value)) if isinstance(value, list) else as_text(value)
 
 
-def _retry_after(value: str) -> float | None:
-    """Seconds from a ``Retry-After`` header, which is a number or an HTTP date."""
+def _retry_after(value: str, date: str) -> float | None:
+    """Seconds from a ``Retry-After`` header, which is a number or an HTTP date.
+
+    A date is compared with the answer's own ``date``: this machine's clock may be an hour off.
+    """
     value = value.strip()
     if value.isdecimal():
         return float(value)
+    until = _moment(value)
+    return None if until is None else max(0.0, (until - (_moment(date) or datetime.now(UTC))).total_seconds())
+
+
+def _moment(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
