@@ -26,11 +26,9 @@ import contextlib
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import threading
@@ -43,10 +41,9 @@ from typing import Any, Self
 
 import requests
 
-from django_airalo.emulator.catalogue import catalogue
-
 from .databases import CACHE_OPTIONS, Database, database_for, sqlite_config
-from .processes import ROOT, Process, Zygote, free_port
+from .processes import Process, Zygote, free_port
+from .storm_airalo import LOOKUPS_PER_MINUTE, MORE_FAULTS, Airalo
 from .storm_report import Progress, print_table
 
 #: So many of each process.
@@ -56,7 +53,6 @@ SHOPS, WORKERS, SWEEPERS = 3, 3, 2
 KILL_EVERY = (10, 60)
 #: Seconds that the fire goes on at most when all orders are placed, so that nearly all are sent under it.
 LONGEST_AFTER = 120
-LOOKUPS_PER_MINUTE = 700
 SETTINGS = {
     "AIRALO_CONNECT_TIMEOUT": 1,
     "AIRALO_READ_TIMEOUT": 3,
@@ -68,75 +64,6 @@ SETTINGS = {
     "AIRALO_LOOKUPS_PER_MINUTE": LOOKUPS_PER_MINUTE,
     "AIRALO_TOKEN_REQUESTS_PER_MINUTE": 20,
 }
-EMULATOR = (
-    "--fault-rate 0.2 --webhook-delay 0.3 --listing-delay 1 --retry-interval 1.5 --webhook-timeout 5 --no-head-probe"
-    f" --balance 10000000 --limit token=20/60 --limit orders-list={LOOKUPS_PER_MINUTE}/60"
-).split()
-#: Beside those that the emulator draws by itself.
-MORE_FAULTS: tuple[Any, ...] = (
-    "failure",
-    "failure-then-success",
-    "success-then-failure",
-    "no-request-id",
-    "more-sims",
-    {"preset": "failure", "webhook_first": True},
-    {"code": 53},
-    {"code": 53, "bought": True},
-    {"delay": 1.5},
-    {"delay_after": 1.5},
-    {"delay_after": 4},
-    {"delay": 4, "webhook": "none"},
-    {"preset": "no-webhook", "listing_delay": 6},
-    {"webhook_delay": 5},
-    {"preset": "twenty-at-once", "webhook_shape": "nested"},
-    {"webhook_shape": "flat"},
-    {"close": "after", "webhook": "none"},
-    {"preset": "500-bought", "webhook": "none", "listing_delay": 5},
-    "429",
-    "401",
-)
-
-
-class Airalo:
-    """The emulator as a process, with its ledger in a file."""
-
-    def __init__(self, directory: Path, seed: int) -> None:
-        self.file = directory / "airalo.sqlite3"
-        command = [sys.executable, "-m", "django_airalo.emulator", "--port", "0", "--ledger", str(self.file)]
-        with (directory / "airalo.log").open("wb") as log:
-            self._popen = subprocess.Popen(
-                [*command, "--seed", str(seed), *EMULATOR],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                cwd=ROOT,
-                start_new_session=True,  # Ctrl-C is ours to handle
-            )
-        assert self._popen.stdout is not None
-        found = re.search(r"http://\S+", self._popen.stdout.readline())
-        assert found, "the emulator did not start"
-        self.url = found[0]
-        packages = catalogue(seed, False).packages.values()
-        self.package_id = min(package.id for package in packages if package.net_price < 10)
-
-    def control(self, method: str, route: str, content: Any = None) -> None:
-        requests.request(method, f"{self.url}/_emulator/{route}", json=content, timeout=30).raise_for_status()
-
-    def rows(self, query: str) -> list[dict[str, Any]]:
-        """Read the ledger's file, while the emulator runs or after."""
-        with contextlib.closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, timeout=10)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(query)]
-
-    def count(self, table: str, where: str = "1") -> int:
-        return int(self.rows(f"SELECT count(*) AS n FROM {table} WHERE {where}")[0]["n"])
-
-    def close(self) -> None:
-        self._popen.terminate()
-        try:
-            self._popen.wait(10)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
 
 
 class Storm:

@@ -73,6 +73,18 @@ def test_row_04_worker_killed_at_the_claim(world: World, policy: str) -> None:
     assert len(world.emulator.purchases()) == (policy == "resubmit")
 
 
+def test_row_04_the_cache_is_away_at_the_claim(world: World) -> None:
+    """Without the shared token nothing can be sent; so nothing was, and nothing is in doubt."""
+    world.serve()
+    (pk,) = world.place_only()
+    nowhere = {**world.config["cache"], "NAME": str(world.directory / "nowhere" / "cache.sqlite3")}
+    worker = world.start("call", "submit_order", pk, cache=nowhere)
+    worker.wait()
+    assert world.order(pk).status == "pending"
+    world.laws({"completed": 1})
+    assert len(world.emulator.requests("orders-async")) == 1
+
+
 @pytest.mark.parametrize("road", ["look-up", "webhook"])
 def test_row_05_worker_killed_after_the_post(world: World, road: str) -> None:
     """Airalo has bought and holds its answer back; the worker dies waiting for it."""

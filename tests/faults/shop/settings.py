@@ -1,7 +1,8 @@
 """A tiny shop whose processes are started, killed and counted by the fault suite.
 
 Everything that differs from one test to the next comes as JSON in ``FAULTS_CONFIG``: ``database`` and ``cache``
-(entries of DATABASES), ``backend`` (a class of ``backends``), ``trouble`` (see ``receivers``) and ``settings`` (``AIRALO_*``).
+(entries of DATABASES), ``backend`` (a class of ``backends``), ``trouble`` (see ``receivers``) and ``settings``
+(``AIRALO_*``).
 """
 
 import json
