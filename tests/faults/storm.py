@@ -53,6 +53,8 @@ SHOPS, WORKERS, SWEEPERS = 3, 3, 2
 KILL_EVERY = (10, 60)
 #: Seconds that the fire goes on at most when all orders are placed, so that nearly all are sent under it.
 LONGEST_AFTER = 120
+#: Processes that end without being killed break the run; after so many it is given up.
+MOST_DEATHS = 10
 SETTINGS = {
     "AIRALO_CONNECT_TIMEOUT": 1,
     "AIRALO_READ_TIMEOUT": 3,
@@ -168,6 +170,7 @@ class Storm:
             if name.startswith("shop") and process.wait(0) == 0:
                 continue
             self.deaths[name.split("-")[0]] += 1
+            assert self.deaths.total() < MOST_DEATHS, f"{name} ends by itself:\n{process.errors()[-3000:]}"
             self._start(name)
 
     def selling(self) -> bool:

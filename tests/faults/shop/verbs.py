@@ -166,6 +166,7 @@ def sell(first: str, step: str, count: str, seed: str, package_id: str) -> None:
         key, quantity = f"line-{number}", draw.choice((1, 1, 1, 1, 2, 3))
         content = {"package_id": package_id, "quantity": quantity, "description": key, "idempotency_key": key}
         rolls_back, repeats = draw.random() < 0.05, draw.random() < 0.1
+        rolls_back = rolls_back and key not in known
         times = 2 if repeats else 1
         while times:
             close_old_connections()
