@@ -16,12 +16,13 @@ TEST_READY := $(VENV)/.test-ready
 
 export SHOP_PORT AIRALO_PORT ONCE
 
-.PHONY: help demo preflight test mutants faults clean
+.PHONY: help demo preflight test test-faults mutants faults clean
 
 help:
 	@echo "make demo          an emulated Airalo, a shop and a customer who buys an eSIM; then the shop is yours"
 	@echo "make demo ONCE=1   the same, and ends after the purchase"
 	@echo "make test          the whole test suite, on SQLite"
+	@echo "make test-faults   the fault suite: real processes, killed at every bad moment"
 	@echo "make mutants       put faults into a copy of the code and see that the tests notice each"
 	@echo "make faults        a storm of faults and kills, and what the two ledgers say (ORDERS=1000 SEED=7 DB=sqlite)"
 	@echo "make clean         remove $(VENV) and what the demo has left"
@@ -34,8 +35,12 @@ demo: preflight $(DEMO_READY)
 preflight:
 	@$(PYTHON) example_project/demo/preflight.py
 
+# Without the suites that kill processes and wait for limits by the clock; those are in test-faults.
 test: $(TEST_READY)
-	$(VENV)/bin/python -m pytest -n 2
+	$(VENV)/bin/python -m pytest -n 2 --ignore=tests/faults --ignore=tests/limits
+
+test-faults: $(TEST_READY)
+	$(VENV)/bin/python -m pytest -n 2 tests/faults tests/limits
 
 mutants: $(TEST_READY)
 	$(VENV)/bin/python tests/mutants/run.py

@@ -203,6 +203,7 @@ class World:
         while time.monotonic() < end and not self._settled(shop, expected):
             time.sleep(0.1)
             shop = self.read()
+        self.emulator.wait_idle()  # what Airalo still means to deliver counts, too
         sweeper.kill()
         shop = self.read()
         broken = judge(shop, self.airalo(), signed=self.signed, waiting=waiting).broken()
