@@ -55,7 +55,7 @@ class OrderEventInline(ReadOnly, TabularInline):
 
 @admin.register(EsimOrder)
 class EsimOrderAdmin(ReadOnlyAdmin):
-    list_display = ("reference", "status", "package_id", "quantity", "user", "request_id", "created_at", "flagged")
+    list_display = ("reference", "status", "flagged", "package_id", "quantity", "user", "created_at", "request_id")
     list_filter = ("status", AttentionFilter, "created_at")
     list_select_related = ("user",)
     search_fields = ("=reference", "=request_id", "=esims__iccid", "to_email__startswith", "user__email__startswith")
