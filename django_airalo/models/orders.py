@@ -71,6 +71,14 @@ class EsimOrder(models.Model):
         SCHEDULED = "scheduled", pgettext_lazy("eSIM order", "Scheduled")
         CANCELLED = "cancelled", pgettext_lazy("eSIM order", "Cancelled")
 
+    class Type(models.TextChoices):
+        SIM = "sim", pgettext_lazy("eSIM order", "New eSIMs")
+        TOPUP = "topup", pgettext_lazy("eSIM order", "Top-up")
+
+    class Mode(models.TextChoices):
+        ASYNC = "async", pgettext_lazy("eSIM order", "Asynchronous")
+        SYNC = "sync", pgettext_lazy("eSIM order", "Synchronous")
+
     #: Statuses in which nothing is due any more.
     FINAL = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
@@ -98,6 +106,23 @@ class EsimOrder(models.Model):
         on_delete=models.SET_NULL,
         related_name="airalo_orders",
     )
+    type = models.CharField(_("type"), max_length=5, choices=Type, default=Type.SIM)
+    mode = models.CharField(
+        _("mode"),
+        max_length=5,
+        choices=Mode,
+        default=Mode.ASYNC,
+        help_text=_("Whether Airalo delivers with its answer (synchronous) or later, by webhook or look-up."),
+    )
+    esim = models.ForeignKey(
+        "django_airalo.Esim",
+        verbose_name=_("eSIM"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="topups",
+        help_text=_("The eSIM that a top-up is for."),
+    )
     package_id = models.CharField(_("package"), max_length=255)
     quantity = models.PositiveSmallIntegerField(
         _("quantity"), default=1, validators=[MinValueValidator(1), MaxValueValidator(MAX_QUANTITY)]
@@ -108,6 +133,16 @@ class EsimOrder(models.Model):
     sharing_option = models.JSONField(_("sharing options"), default=list, blank=True)
     copy_address = models.JSONField(_("copies to"), default=list, blank=True)
     webhook_url = models.URLField(_("webhook URL"), max_length=500, blank=True, help_text=_("Overrides the setting."))
+    due_date = models.DateTimeField(
+        _("due date"), null=True, blank=True, help_text=_("When Airalo shall deliver a future order.")
+    )
+    latest_cancellation_date = models.DateTimeField(_("can be cancelled until"), null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(
+        _("cancellation asked for at"), null=True, blank=True, help_text=_("Kept until Airalo has answered.")
+    )
+    is_imported = models.BooleanField(
+        _("imported"), default=False, help_text=_("Made outside of this shop, so Airalo does not know its reference.")
+    )
 
     status = models.CharField(_("status"), max_length=11, choices=Status, default=Status.PENDING)
     attempt = models.PositiveIntegerField(
@@ -140,6 +175,7 @@ class EsimOrder(models.Model):
     created_at = models.DateTimeField(_("placed at"), default=timezone.now, editable=False)
     submitted_at = models.DateTimeField(_("submitted at"), null=True, blank=True)
     accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
+    scheduled_at = models.DateTimeField(_("scheduled at"), null=True, blank=True)
     unconfirmed_at = models.DateTimeField(_("unconfirmed since"), null=True, blank=True)
     completed_at = models.DateTimeField(_("completed at"), null=True, blank=True)
     failed_at = models.DateTimeField(_("failed at"), null=True, blank=True)
@@ -175,10 +211,26 @@ class EsimOrder(models.Model):
                 ),
                 name="airalo_order_status_known",
             ),
+            models.CheckConstraint(
+                condition=models.Q(type="sim")
+                | models.Q(type="topup", esim__isnull=False)
+                | models.Q(is_imported=True),
+                name="airalo_order_topup_of_esim",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.reference} ({self.quantity} × {self.package_id})"
+
+    @property
+    def is_topup(self) -> bool:
+        """Whether it adds to an eSIM that exists, instead of making new ones."""
+        return self.type == self.Type.TOPUP
+
+    @property
+    def is_future(self) -> bool:
+        """Whether Airalo shall deliver it at a date to come (or was to)."""
+        return self.due_date is not None
 
     @property
     def is_final(self) -> bool:

@@ -37,6 +37,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
 _REACHED_AT = {
     Status.ACCEPTED: "accepted_at",
     Status.UNCONFIRMED: "unconfirmed_at",
+    Status.SCHEDULED: "scheduled_at",
     Status.COMPLETED: "completed_at",
     Status.FAILED: "failed_at",
     Status.CANCELLED: "cancelled_at",
