@@ -133,6 +133,14 @@ class Settings:
         return int(_setting("PACKAGE_REQUESTS_PER_MINUTE", 80))
 
     @property
+    def USAGE_INTERVAL(self) -> float:
+        return float(_setting("USAGE_INTERVAL", 60 * 60 if self.SANDBOX else 20 * 60))
+
+    @property
+    def INSTRUCTIONS_MAX_AGE(self) -> float:
+        return float(_setting("INSTRUCTIONS_MAX_AGE", 30 * 24 * 3600))
+
+    @property
     def SIGNAL_LEASE(self) -> float:
         return float(_setting("SIGNAL_LEASE", 300))
 

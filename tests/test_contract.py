@@ -70,6 +70,7 @@ def test_the_documented_defaults_that_depend_on_other_settings():
     with bare_settings(AIRALO_SANDBOX=True):
         assert in_sandbox
         assert list(conf.LOOKUP_DELAYS) == ast.literal_eval(in_sandbox[1])
+        assert f"in sandbox mode `{conf.USAGE_INTERVAL:.0f}`" in section(text, "### AIRALO_USAGE_INTERVAL")
     assert "means the client secret" in section(text, "### AIRALO_WEBHOOK_SECRETS")
     with bare_settings(AIRALO_CLIENT_SECRET="s"):
         assert conf.WEBHOOK_SECRETS == ("s",)

@@ -14,12 +14,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_airalo import services
 from django_airalo.exceptions import AiraloError, DecryptionError
 from django_airalo.models import Esim, EsimOrder, OrderEvent
+from django_airalo.models.esims import SECRETS
 from django_airalo.qr import qr_svg
 
 from .base import ReadOnly, ReadOnlyAdmin, TabularInline
-
-#: Deferred in lists: decrypting them for every row costs time and shows nothing.
-SECRETS = ("matching_id", "activation_code", "confirmation_code", "apple_installation_url")
 
 
 class AttentionFilter(admin.SimpleListFilter):

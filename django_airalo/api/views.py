@@ -25,7 +25,6 @@ else:
 
 logger = logging.getLogger("django_airalo.api")
 
-_SECRETS = ("matching_id", "activation_code", "confirmation_code", "apple_installation_url")
 _INSTRUCTIONS = ("manual_installation", "qrcode_installation")
 
 
@@ -57,7 +56,7 @@ class EsimOrderViewSet(OrderViewSet):
         return EsimOrderDetailSerializer if self.action == "retrieve" else EsimOrderSerializer
 
     def get_queryset(self) -> Any:
-        esims = Prefetch("esims", Esim.objects.defer(*_SECRETS).order_by("id"))
+        esims = Prefetch("esims", Esim.objects.without_secrets().order_by("id"))
         orders = EsimOrder.objects.of_user(self.request.user).prefetch_related(esims)
         return orders if self.action == "retrieve" else orders.defer(*_INSTRUCTIONS)
 
@@ -75,7 +74,7 @@ class EsimViewSet(EsimViewSetBase):
 
     def get_queryset(self) -> Any:
         esims = Esim.objects.of_user(self.request.user).select_related("order")
-        return esims if self.action == "retrieve" else esims.defer(*_SECRETS)
+        return esims if self.action == "retrieve" else esims.without_secrets()
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         try:

@@ -1,6 +1,7 @@
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
+import django_airalo.models.esims
 import django_airalo.models.fields
 import django_airalo.models.orders
 import uuid
@@ -21,6 +22,14 @@ class Migration(migrations.Migration):
             name='Esim',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('remaining', models.PositiveBigIntegerField(blank=True, help_text='In MB.', null=True, verbose_name='data left')),
+                ('total', models.PositiveBigIntegerField(blank=True, help_text='In MB.', null=True, verbose_name='data in all')),
+                ('remaining_voice', models.PositiveBigIntegerField(blank=True, help_text='In minutes.', null=True, verbose_name='voice left')),
+                ('total_voice', models.PositiveBigIntegerField(blank=True, help_text='In minutes.', null=True, verbose_name='voice in all')),
+                ('remaining_text', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='texts left')),
+                ('total_text', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='texts in all')),
+                ('is_unlimited', models.BooleanField(help_text='The amounts of data mean nothing then.', null=True, verbose_name='unlimited data')),
+                ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires at')),
                 ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='public id')),
                 ('iccid', models.CharField(max_length=22, unique=True, validators=[django.core.validators.RegexValidator('^[0-9]{17,22}\\Z', 'An ICCID has 17 to 22 digits.')], verbose_name='ICCID')),
                 ('airalo_id', models.BigIntegerField(blank=True, null=True, verbose_name='Airalo id')),
@@ -32,7 +41,18 @@ class Migration(migrations.Migration):
                 ('msisdn', models.CharField(blank=True, max_length=32, verbose_name='phone number')),
                 ('apn', models.JSONField(blank=True, default=dict, verbose_name='APN')),
                 ('is_roaming', models.BooleanField(null=True, verbose_name='data roaming')),
+                ('brand_settings_name', models.CharField(blank=True, max_length=255, verbose_name='brand')),
+                ('sharing_link', django_airalo.models.fields.EncryptedTextField(blank=True, help_text="Airalo's page of this eSIM.", verbose_name='sharing link')),
+                ('sharing_access_code', django_airalo.models.fields.EncryptedTextField(blank=True, verbose_name='access code of the sharing link')),
+                ('recycled_at', models.DateTimeField(blank=True, help_text='Airalo took the eSIM back: it can never be used again.', null=True, verbose_name='recycled at')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='delivered at')),
+                ('usage_status', models.CharField(choices=[('unknown', 'Unknown'), ('not_active', 'Not active yet'), ('active', 'Active'), ('finished', 'Used up'), ('expired', 'Expired'), ('recycled', 'Recycled')], db_index=True, default='unknown', max_length=10, verbose_name='status')),
+                ('usage_synced_at', models.DateTimeField(blank=True, null=True, verbose_name='usage as of')),
+                ('usage_due_at', models.DateTimeField(blank=True, db_index=True, default=django_airalo.models.esims.first_usage_at, null=True, verbose_name='usage due at')),
+                ('usage_error', models.TextField(blank=True, help_text='Why the last look-up failed.', verbose_name='usage error')),
+                ('news_expected_at', models.DateTimeField(blank=True, help_text='A top-up or a notice says that usage changed.', null=True, verbose_name='news expected since')),
+                ('packages_due', models.BooleanField(default=False, verbose_name='packages due')),
+                ('packages_synced_at', models.DateTimeField(blank=True, null=True, verbose_name='packages as of')),
             ],
             options={
                 'verbose_name': 'eSIM',
@@ -129,6 +149,29 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='esims', to='django_airalo.esimorder', verbose_name='order'),
         ),
         migrations.CreateModel(
+            name='EsimPackage',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('airalo_id', models.BigIntegerField(verbose_name='Airalo id')),
+                ('package_id', models.CharField(blank=True, max_length=255, verbose_name='package')),
+                ('type', models.CharField(blank=True, help_text='sim or topup', max_length=20, verbose_name='type')),
+                ('title', models.CharField(blank=True, max_length=255, verbose_name='title')),
+                ('status', models.CharField(choices=[('unknown', 'Unknown'), ('not_active', 'Not active yet'), ('active', 'Active'), ('finished', 'Used up'), ('expired', 'Expired')], default='unknown', max_length=10, verbose_name='status')),
+                ('remaining', models.PositiveBigIntegerField(blank=True, help_text='In MB.', null=True, verbose_name='data left')),
+                ('amount', models.PositiveBigIntegerField(blank=True, help_text='In MB.', null=True, verbose_name='data in all')),
+                ('is_unlimited', models.BooleanField(default=False, verbose_name='unlimited data')),
+                ('activated_at', models.DateTimeField(blank=True, null=True, verbose_name='activated at')),
+                ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires at')),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
+                ('esim', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='packages', to='django_airalo.esim', verbose_name='eSIM')),
+            ],
+            options={
+                'verbose_name': 'package of an eSIM',
+                'verbose_name_plural': 'packages of eSIMs',
+                'ordering': ('-airalo_id',),
+            },
+        ),
+        migrations.CreateModel(
             name='OrderEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -178,6 +221,37 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='UsageRecord',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('event_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='event id')),
+                ('signal_due_at', models.DateTimeField(blank=True, db_index=True, help_text='Empty when there is nothing to signal.', null=True, verbose_name='signal due at')),
+                ('signalled_at', models.DateTimeField(blank=True, null=True, verbose_name='signalled at')),
+                ('signal_tries', models.PositiveIntegerField(default=0, verbose_name='signal tries')),
+                ('signal_error', models.TextField(blank=True, verbose_name='signal error')),
+                ('remaining', models.PositiveBigIntegerField(blank=True, help_text='In MB.', null=True, verbose_name='data left')),
+                ('total', models.PositiveBigIntegerField(blank=True, help_text='In MB.', null=True, verbose_name='data in all')),
+                ('remaining_voice', models.PositiveBigIntegerField(blank=True, help_text='In minutes.', null=True, verbose_name='voice left')),
+                ('total_voice', models.PositiveBigIntegerField(blank=True, help_text='In minutes.', null=True, verbose_name='voice in all')),
+                ('remaining_text', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='texts left')),
+                ('total_text', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='texts in all')),
+                ('is_unlimited', models.BooleanField(help_text='The amounts of data mean nothing then.', null=True, verbose_name='unlimited data')),
+                ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires at')),
+                ('source', models.CharField(choices=[('look-up', 'Look-up'), ('low data', 'Low data notice'), ('list', 'List of eSIMs')], max_length=8, verbose_name='source')),
+                ('old_status', models.CharField(choices=[('unknown', 'Unknown'), ('not_active', 'Not active yet'), ('active', 'Active'), ('finished', 'Used up'), ('expired', 'Expired'), ('recycled', 'Recycled')], max_length=10, verbose_name='status before')),
+                ('status', models.CharField(choices=[('unknown', 'Unknown'), ('not_active', 'Not active yet'), ('active', 'Active'), ('finished', 'Used up'), ('expired', 'Expired'), ('recycled', 'Recycled')], max_length=10, verbose_name='status')),
+                ('level', models.CharField(blank=True, help_text='Of the notice, as Airalo sent it.', max_length=20, verbose_name='level')),
+                ('remaining_percentage', models.DecimalField(decimal_places=2, help_text='As the notice says.', max_digits=5, null=True, verbose_name='per cent left')),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='at')),
+                ('esim', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='usage_records', to='django_airalo.esim', verbose_name='eSIM')),
+            ],
+            options={
+                'verbose_name': 'usage record',
+                'verbose_name_plural': 'usage records',
+                'ordering': ('-id',),
+            },
+        ),
+        migrations.CreateModel(
             name='WebhookEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -204,6 +278,22 @@ class Migration(migrations.Migration):
                 'ordering': ('-id',),
             },
         ),
+        migrations.CreateModel(
+            name='EsimInstructions',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('language', models.CharField(help_text='As Airalo was asked for it.', max_length=10, verbose_name='language')),
+                ('content', django_airalo.models.fields.EncryptedTextField(help_text="Airalo's answer, as JSON.", verbose_name='content')),
+                ('fetched_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='as of')),
+                ('esim', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='instructions', to='django_airalo.esim', verbose_name='eSIM')),
+            ],
+            options={
+                'verbose_name': 'instructions',
+                'verbose_name_plural': 'instructions',
+                'ordering': ('-id',),
+                'constraints': [models.UniqueConstraint(fields=('esim', 'language'), name='airalo_instructions_once')],
+            },
+        ),
         migrations.AddIndex(
             model_name='esimorder',
             index=models.Index(fields=['status', 'created_at'], name='airalo_order_status'),
@@ -227,6 +317,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='esimorder',
             constraint=models.CheckConstraint(condition=models.Q(('type', 'sim'), models.Q(('esim__isnull', False), ('type', 'topup')), ('is_imported', True), _connector='OR'), name='airalo_order_topup_of_esim'),
+        ),
+        migrations.AddConstraint(
+            model_name='esimpackage',
+            constraint=models.UniqueConstraint(fields=('esim', 'airalo_id'), name='airalo_esim_package_once'),
         ),
         migrations.AddIndex(
             model_name='webhookevent',

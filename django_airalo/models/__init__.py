@@ -1,8 +1,21 @@
 from .account import SubmissionPause
 from .catalogue import Package
-from .esims import Esim
+from .esims import Esim, EsimInstructions, EsimPackage
 from .fields import EncryptedTextField
 from .orders import EsimOrder, OrderEvent
+from .usage import UsageRecord, UsageStatus
 from .webhooks import WebhookEvent
 
-__all__ = ["EncryptedTextField", "Esim", "EsimOrder", "OrderEvent", "Package", "SubmissionPause", "WebhookEvent"]
+__all__ = [
+    "EncryptedTextField",
+    "Esim",
+    "EsimInstructions",
+    "EsimOrder",
+    "EsimPackage",
+    "OrderEvent",
+    "Package",
+    "SubmissionPause",
+    "UsageRecord",
+    "UsageStatus",
+    "WebhookEvent",
+]

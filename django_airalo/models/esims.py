@@ -1,22 +1,35 @@
-"""An eSIM that Airalo delivered."""
+"""An eSIM that Airalo delivered, its packages and the instructions for installing it."""
 
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from django_airalo.conf import conf
 
 from .fields import EncryptedTextField
 from .orders import EsimOrder
+from .usage import Allowance, UsageFields, UsageStatus
 
 #: ASCII digits only: ICCIDs in Airalo's documents have 17 to 19 digits and mostly fail the Luhn check.
 validate_iccid = RegexValidator(r"^[0-9]{17,22}\Z", _("An ICCID has 17 to 22 digits."))
 
-SECRETS = ("matching_id", "activation_code", "confirmation_code", "apple_installation_url")
+SECRETS = (
+    "matching_id", "activation_code", "confirmation_code", "apple_installation_url", "sharing_link",
+    "sharing_access_code",
+)  # fmt: skip
+
+
+def first_usage_at() -> datetime:
+    """When the usage of a new eSIM is looked up first: before, Airalo has nothing to tell."""
+    return timezone.now() + timedelta(seconds=conf.USAGE_INTERVAL)
 
 
 class EsimQuerySet(models.QuerySet["Esim"]):
@@ -28,9 +41,27 @@ class EsimQuerySet(models.QuerySet["Esim"]):
         """Not decrypted before they are asked for: it costs time, and fails if the key is lost."""
         return self.defer(*SECRETS)
 
+    def usage_due(self, now: datetime) -> EsimQuerySet:
+        """The eSIMs whose usage is to be looked up, the longest waiting first."""
+        return self.filter(usage_due_at__lte=now).order_by("usage_due_at").without_secrets()
 
-class Esim(models.Model):
-    """One eSIM of an order. Whoever knows its activation code can install it, so the codes are encrypted."""
+    def in_use(self) -> EsimQuerySet:
+        """The eSIMs that are active, as far as is known."""
+        return self.filter(usage_status=UsageStatus.ACTIVE)
+
+    def expiring_before(self, moment: datetime) -> EsimQuerySet:
+        """The active eSIMs that end before ``moment``, the first to end first."""
+        return self.in_use().filter(expires_at__lt=moment).order_by("expires_at")
+
+
+class Esim(UsageFields):
+    """One eSIM of an order. Whoever knows its activation code can install it, so the codes are encrypted.
+
+    Its usage is what Airalo last said; ``usage_due_at`` says when the sweep asks again, empty if never.
+    """
+
+    #: The statuses in which nothing is left to be used.
+    OVER = (UsageStatus.FINISHED, UsageStatus.EXPIRED, UsageStatus.RECYCLED)
 
     public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
     order = models.ForeignKey(EsimOrder, verbose_name=_("order"), on_delete=models.CASCADE, related_name="esims")
@@ -46,7 +77,25 @@ class Esim(models.Model):
     msisdn = models.CharField(_("phone number"), max_length=32, blank=True)
     apn = models.JSONField(_("APN"), default=dict, blank=True)
     is_roaming = models.BooleanField(_("data roaming"), null=True)
+    brand_settings_name = models.CharField(_("brand"), max_length=255, blank=True)
+    sharing_link = EncryptedTextField(_("sharing link"), blank=True, help_text=_("Airalo's page of this eSIM."))
+    sharing_access_code = EncryptedTextField(_("access code of the sharing link"), blank=True)
+    recycled_at = models.DateTimeField(
+        _("recycled at"), null=True, blank=True, help_text=_("Airalo took the eSIM back: it can never be used again.")
+    )
     created_at = models.DateTimeField(_("delivered at"), default=timezone.now, editable=False)
+
+    usage_status = models.CharField(
+        _("status"), max_length=10, choices=UsageStatus, default=UsageStatus.UNKNOWN, db_index=True
+    )
+    usage_synced_at = models.DateTimeField(_("usage as of"), null=True, blank=True)
+    usage_due_at = models.DateTimeField(_("usage due at"), null=True, blank=True, db_index=True, default=first_usage_at)
+    usage_error = models.TextField(_("usage error"), blank=True, help_text=_("Why the last look-up failed."))
+    news_expected_at = models.DateTimeField(
+        _("news expected since"), null=True, blank=True, help_text=_("A top-up or a notice says that usage changed.")
+    )
+    packages_due = models.BooleanField(_("packages due"), default=False)
+    packages_synced_at = models.DateTimeField(_("packages as of"), null=True, blank=True)
 
     objects = EsimQuerySet.as_manager()
 
@@ -58,3 +107,64 @@ class Esim(models.Model):
 
     def __str__(self) -> str:
         return self.iccid
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to be used."""
+        return self.usage_status in self.OVER
+
+
+class EsimPackage(models.Model):
+    """A package on an eSIM: the one it was sold with, or a top-up. Mirrors what Airalo says."""
+
+    class Status(models.TextChoices):
+        UNKNOWN = "unknown", pgettext_lazy("package of an eSIM", "Unknown")
+        NOT_ACTIVE = "not_active", pgettext_lazy("package of an eSIM", "Not active yet")
+        ACTIVE = "active", pgettext_lazy("package of an eSIM", "Active")
+        FINISHED = "finished", pgettext_lazy("package of an eSIM", "Used up")
+        EXPIRED = "expired", pgettext_lazy("package of an eSIM", "Expired")
+
+    esim = models.ForeignKey(Esim, verbose_name=_("eSIM"), on_delete=models.CASCADE, related_name="packages")
+    airalo_id = models.BigIntegerField(_("Airalo id"))
+    package_id = models.CharField(_("package"), max_length=255, blank=True)
+    type = models.CharField(_("type"), max_length=20, blank=True, help_text=_("sim or topup"))
+    title = models.CharField(_("title"), max_length=255, blank=True)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.UNKNOWN)
+    remaining = models.PositiveBigIntegerField(_("data left"), null=True, blank=True, help_text=_("In MB."))
+    amount = models.PositiveBigIntegerField(_("data in all"), null=True, blank=True, help_text=_("In MB."))
+    is_unlimited = models.BooleanField(_("unlimited data"), default=False)
+    activated_at = models.DateTimeField(_("activated at"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("package of an eSIM")
+        verbose_name_plural = _("packages of eSIMs")
+        ordering = ("-airalo_id",)
+        constraints = [models.UniqueConstraint(fields=["esim", "airalo_id"], name="airalo_esim_package_once")]
+
+    def __str__(self) -> str:
+        return self.title or self.package_id
+
+    @property
+    def data(self) -> Allowance:
+        """The data that is left of it, in MB."""
+        return Allowance("MB", self.remaining, self.amount, self.is_unlimited)
+
+
+class EsimInstructions(models.Model):
+    """Airalo's steps for installing one eSIM, in one language. They hold the activation code."""
+
+    esim = models.ForeignKey(Esim, verbose_name=_("eSIM"), on_delete=models.CASCADE, related_name="instructions")
+    language = models.CharField(_("language"), max_length=10, help_text=_("As Airalo was asked for it."))
+    content = EncryptedTextField(_("content"), help_text=_("Airalo's answer, as JSON."))
+    fetched_at = models.DateTimeField(_("as of"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("instructions")
+        verbose_name_plural = _("instructions")
+        ordering = ("-id",)
+        constraints = [models.UniqueConstraint(fields=["esim", "language"], name="airalo_instructions_once")]
+
+    def __str__(self) -> str:
+        return f"{self.esim_id} {self.language}"
