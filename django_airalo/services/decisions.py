@@ -11,6 +11,7 @@ from .transitions import change_status, lock
 Status = EsimOrder.Status
 
 
+@database.in_transaction()
 def mark_never_placed(order: EsimOrder, *, decided_by: str = "") -> bool:
     """Decide that Airalo never took an unconfirmed order: it is submitted again, after one more look-up.
 
@@ -22,27 +23,27 @@ def mark_never_placed(order: EsimOrder, *, decided_by: str = "") -> bool:
     Returns:
         ``False`` if the order is not unconfirmed (any more), or Airalo is known to have accepted it.
     """
-    with database.atomic():
-        current = lock(order.pk)
-        if current.status != Status.UNCONFIRMED or current.request_id or current.airalo_order_id:
-            return False
-        now = database.now()
-        detail = f"Marked as never placed by {decided_by or 'a person'}."
-        change_status(
-            current,
-            Status.PENDING,
-            now=now,
-            source="operator",
-            detail=detail,
-            due_at=now,
-            look_up_first=True,
-            attention="",
-        )
-        signal_after_commit(current)
+    current = lock(order.pk)
+    if current.status != Status.UNCONFIRMED or current.request_id or current.airalo_order_id:
+        return False
+    now = database.now()
+    detail = f"Marked as never placed by {decided_by or 'a person'}."
+    change_status(
+        current,
+        Status.PENDING,
+        now=now,
+        source="operator",
+        detail=detail,
+        due_at=now,
+        look_up_first=True,
+        attention="",
+    )
+    signal_after_commit(current)
     order.refresh_from_db()
     return True
 
 
+@database.in_transaction()
 def mark_failed(order: EsimOrder, *, decided_by: str = "") -> bool:
     """Decide that an unconfirmed order is given up. If its eSIM arrives after all, it is completed as late.
 
@@ -52,20 +53,19 @@ def mark_failed(order: EsimOrder, *, decided_by: str = "") -> bool:
     Returns:
         ``False`` if the order is not unconfirmed (any more).
     """
-    with database.atomic():
-        current = lock(order.pk)
-        if current.status != Status.UNCONFIRMED:
-            return False
-        reason = f"Marked as failed by {decided_by or 'a person'}."
-        change_status(
-            current,
-            Status.FAILED,
-            now=database.now(),
-            source="operator",
-            detail=reason,
-            error_reason=reason,
-            attention="",
-        )
-        signal_after_commit(current)
+    current = lock(order.pk)
+    if current.status != Status.UNCONFIRMED:
+        return False
+    reason = f"Marked as failed by {decided_by or 'a person'}."
+    change_status(
+        current,
+        Status.FAILED,
+        now=database.now(),
+        source="operator",
+        detail=reason,
+        error_reason=reason,
+        attention="",
+    )
+    signal_after_commit(current)
     order.refresh_from_db()
     return True

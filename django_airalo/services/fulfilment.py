@@ -64,13 +64,7 @@ def sync_order(order: EsimOrder | int, *, source: str = "look-up") -> EsimOrder:
     """
     order = EsimOrder.objects.get(pk=order.pk if isinstance(order, EsimOrder) else order)
     found = _look_up(order)
-    with database.atomic():
-        current = lock(order.pk)
-        if found:
-            _record_found(current, found, source=source)
-        else:
-            _record_not_found(current, source=source)
-        signal_after_commit(current)
+    _record(order.pk, found, source=source)
     return EsimOrder.objects.get(pk=order.pk)
 
 
@@ -128,15 +122,8 @@ def _list_page(days: str, number: int) -> Page[OrderData]:
 def _record_look_up(order: EsimOrder, found: list[OrderData]) -> None:
     """What the list says of one accepted order; nothing is written if there is no news."""
     is_news = found or (_is_overdue(order, database.now()) and OVERDUE not in order.attention)
-    if not is_news:
-        return
-    with database.atomic():
-        current = lock(order.pk)
-        if found:
-            _record_found(current, found, source="look-up")
-        else:
-            _record_not_found(current, source="look-up")
-        signal_after_commit(current)
+    if is_news:
+        _record(order.pk, found, source="look-up")
 
 
 def settle_by_look_up(order: EsimOrder, *, source: str) -> bool:
@@ -145,17 +132,26 @@ def settle_by_look_up(order: EsimOrder, *, source: str) -> bool:
     Returns ``True`` if Airalo has it, so that it must not be sent. Raises ``AiraloAPIError`` if nobody can tell.
     """
     found = _look_up(order)
-    if not found:
-        return False
-    with database.atomic(durable=True):
-        _record_found(lock(order.pk), found, source=source)
-    return True
+    if found:
+        _record(order.pk, found, source=source)
+    return bool(found)
 
 
 def _look_up(order: EsimOrder) -> list[OrderData]:
     """The orders at Airalo that carry this order's reference. Airalo searches with LIKE, so compare exactly."""
     page = get_client().list_orders(description=order.reference, limit=10)
     return [found for found in page.items if reference_in(found.description) == order.reference]
+
+
+@database.in_transaction()
+def _record(order_pk: int, found: list[OrderData], *, source: str) -> None:
+    """What a look-up says of one order."""
+    order = lock(order_pk)
+    if found:
+        _record_found(order, found, source=source)
+    else:
+        _record_not_found(order, source=source)
+    signal_after_commit(order)
 
 
 def _record_found(order: EsimOrder, found: list[OrderData], *, source: str) -> None:

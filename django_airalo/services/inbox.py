@@ -64,27 +64,31 @@ def receive_webhook(body: bytes, signature_header: str) -> WebhookEvent:
     if reading is None:
         raise WebhookVerificationError("The airalo-signature header is missing or does not fit the body.")
     digest = hashlib.sha256(body).hexdigest()
-    with database.atomic():
-        now = database.now()
-        event = _repeated(digest, now)
-        if event is None:
-            try:
-                with database.atomic():
-                    event = WebhookEvent.objects.create(
-                        digest=digest,
-                        body=body.decode("utf-8", "surrogateescape"),
-                        size=len(body),
-                        signature_reading=reading,
-                        received_at=now,
-                        last_received_at=now,
-                        due_at=now,
-                    )
-            except IntegrityError:
-                event = _repeated(digest, now)
-                if event is None:
-                    raise
-        if event.due_at is not None:
-            nudges.after_commit("process_webhook_event", event.pk, process_webhook_event)
+    return _keep(body, reading, digest)
+
+
+@database.in_transaction()
+def _keep(body: bytes, reading: str, digest: str) -> WebhookEvent:
+    now = database.now()
+    event = _repeated(digest, now)
+    if event is None:
+        try:
+            with database.atomic():
+                event = WebhookEvent.objects.create(
+                    digest=digest,
+                    body=body.decode("utf-8", "surrogateescape"),
+                    size=len(body),
+                    signature_reading=reading,
+                    received_at=now,
+                    last_received_at=now,
+                    due_at=now,
+                )
+        except IntegrityError:
+            event = _repeated(digest, now)
+            if event is None:
+                raise
+    if event.due_at is not None:
+        nudges.after_commit("process_webhook_event", event.pk, process_webhook_event)
     return event
 
 
@@ -117,12 +121,7 @@ def process_webhook_event(event: WebhookEvent | int) -> WebhookEvent:
     """
     event_pk = event.pk if isinstance(event, WebhookEvent) else event
     try:
-        with database.atomic():
-            current = _lock(event_pk)
-            to_do = current.processed_at is None and not _is_being_sent(current)
-            if to_do:
-                _interpret(current)
-                current.save(update_fields=INTERPRETED)
+        current, to_do = _process(event_pk)
     except Exception as error:  # Whatever it is, the inbox must show it, and the sweep try again.
         logger.exception("Webhook %s could not be interpreted", event_pk)
         failed = WebhookEvent.objects.without_body().get(pk=event_pk)
@@ -133,6 +132,17 @@ def process_webhook_event(event: WebhookEvent | int) -> WebhookEvent:
         if to_do and current.kind in NOTICES:
             notifications.send_notice(current)
     return WebhookEvent.objects.without_body().get(pk=event_pk)
+
+
+@database.in_transaction()
+def _process(event_pk: int) -> tuple[WebhookEvent, bool]:
+    """Interpret an event, unless it is done or being done. Returns it, and whether it was interpreted."""
+    event = _lock(event_pk)
+    to_do = event.processed_at is None and not _is_being_sent(event)
+    if to_do:
+        _interpret(event)
+        event.save(update_fields=INTERPRETED)
+    return event, to_do
 
 
 def _is_being_sent(event: WebhookEvent) -> bool:

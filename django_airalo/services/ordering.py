@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -97,22 +98,7 @@ def place_order(
         "sharing_option": list(sharing_option),
         "copy_address": list(copy_address),
     }
-    with database.atomic():
-        if idempotency_key is not None and (known := _known(idempotency_key, content)):
-            return known
-        _validate_on_sale(package_id)
-        now = database.now()
-        try:
-            with database.atomic():
-                order = EsimOrder.objects.create(idempotency_key=idempotency_key, created_at=now, due_at=now, **content)
-        except IntegrityError:
-            # Another process placed this key between our look and our insert.
-            if idempotency_key is not None and (known := _known(idempotency_key, content)):
-                return known
-            raise
-        note(order, "", now=now, source="shop", kind=OrderEvent.Kind.PLACED)
-        nudges.after_commit("submit_order", order.pk, submit_order)
-    return order
+    return _place(idempotency_key, content)
 
 
 def submit_order(order: EsimOrder | int) -> EsimOrder:
@@ -141,6 +127,7 @@ def submit_order(order: EsimOrder | int) -> EsimOrder:
     return EsimOrder.objects.get(pk=order_pk)
 
 
+@database.in_transaction()
 def submit_soon(order: EsimOrder) -> bool:
     """Have a pending order submitted right after the commit, though it is waiting to be tried again later.
 
@@ -149,27 +136,26 @@ def submit_soon(order: EsimOrder) -> bool:
     """
     if account.active_pause():
         return False
-    with database.atomic():
-        pending = EsimOrder.objects.filter(pk=order.pk, status=Status.PENDING)
-        if not pending.update(due_at=database.now()):
-            return False
-        nudges.after_commit("submit_order", order.pk, submit_order)
+    pending = EsimOrder.objects.filter(pk=order.pk, status=Status.PENDING)
+    if not pending.update(due_at=database.now()):
+        return False
+    nudges.after_commit("submit_order", order.pk, submit_order)
     return True
 
 
+@database.in_transaction()
 def cancel_order(order: EsimOrder) -> bool:
     """Cancel an order that has not been sent to Airalo yet.
 
     Returns:
         ``False`` if it is too late: the order is being sent or has been sent.
     """
-    with database.atomic():
-        current = lock(order.pk)
-        # An order whose last try may have reached Airalo is not cancelled: it may have been bought.
-        if current.status != Status.PENDING or current.look_up_first:
-            return False
-        cancelled = change_status(current, Status.CANCELLED, now=database.now(), source="shop")
-        signal_after_commit(current)
+    current = lock(order.pk)
+    # An order whose last try may have reached Airalo is not cancelled: it may have been bought.
+    if current.status != Status.PENDING or current.look_up_first:
+        return False
+    cancelled = change_status(current, Status.CANCELLED, now=database.now(), source="shop")
+    signal_after_commit(current)
     order.refresh_from_db()
     return cancelled
 
@@ -284,23 +270,42 @@ def _known(idempotency_key: str, content: dict[str, Any]) -> EsimOrder | None:
     return order
 
 
+@database.in_transaction()
+def _place(idempotency_key: str | None, content: dict[str, Any]) -> EsimOrder:
+    if idempotency_key is not None and (known := _known(idempotency_key, content)):
+        return known
+    _validate_on_sale(content["package_id"])
+    now = database.now()
+    try:
+        with database.atomic():
+            order = EsimOrder.objects.create(idempotency_key=idempotency_key, created_at=now, due_at=now, **content)
+    except IntegrityError:
+        # Another process placed this key between our look and our insert.
+        if idempotency_key is not None and (known := _known(idempotency_key, content)):
+            return known
+        raise
+    note(order, "", now=now, source="shop", kind=OrderEvent.Kind.PLACED)
+    nudges.after_commit("submit_order", order.pk, submit_order)
+    return order
+
+
 # Submission
 
 
+@database.in_transaction(durable=True)
 def _claim(order_pk: int) -> EsimOrder | None:
     """Take a pending order that is due, or ``None``. The commit of this transaction is what makes us its owner."""
     if account.active_pause():
         return None
-    with database.atomic(durable=True):
-        now = database.now()
-        pending = EsimOrder.objects.filter(pk=order_pk, status=Status.PENDING, due_at__lte=now)
-        # Raising the attempt number is the lock: two workers cannot both find the row PENDING and due.
-        if not pending.update(attempt=F("attempt") + 1, submitted_at=now):
-            return None
-        order = EsimOrder.objects.using(database.alias()).get(pk=order_pk)
-        lease_end = now + timedelta(seconds=conf.SUBMIT_LEASE)
-        change_status(order, Status.SUBMITTING, now=now, source="submit", due_at=lease_end)
-        return order
+    now = database.now()
+    pending = EsimOrder.objects.filter(pk=order_pk, status=Status.PENDING, due_at__lte=now)
+    # Raising the attempt number is the lock: two workers cannot both find the row PENDING and due.
+    if not pending.update(attempt=F("attempt") + 1, submitted_at=now):
+        return None
+    order = EsimOrder.objects.using(database.alias()).get(pk=order_pk)
+    lease_end = now + timedelta(seconds=conf.SUBMIT_LEASE)
+    change_status(order, Status.SUBMITTING, now=now, source="submit", due_at=lease_end)
+    return order
 
 
 def _submit(order: EsimOrder) -> None:
@@ -343,19 +348,24 @@ def _holds_lease(order: EsimOrder) -> bool:
 
 
 def _record_acceptance(order: EsimOrder, accepted: AcceptedOrder) -> None:
-    with database.atomic(durable=True):
-        now = database.now()
-        fields: dict[str, Any] = {
-            "request_id": accepted.request_id,
-            "due_at": now + timedelta(seconds=conf.LOOKUP_DELAYS[0]),
-            "look_up_first": False,
-            "lookups": 0,  # those while it was unconfirmed must not make the next ones rare
-            "error_code": None,
-            "error_reason": "",
-        }
-        if not change_status(order, Status.ACCEPTED, now=now, source="submit", **fields):
-            fulfilment.record_late_acceptance(order.pk, accepted.request_id, attempt=order.attempt, now=now)
+    _accept(order, accepted)
     fulfilment.process_waiting_webhooks(accepted.request_id)
+
+
+@database.in_transaction(durable=True)
+def _accept(order: EsimOrder, accepted: AcceptedOrder) -> None:
+    order = copy(order)  # as in_transaction says
+    now = database.now()
+    fields: dict[str, Any] = {
+        "request_id": accepted.request_id,
+        "due_at": now + timedelta(seconds=conf.LOOKUP_DELAYS[0]),
+        "look_up_first": False,
+        "lookups": 0,  # those while it was unconfirmed must not make the next ones rare
+        "error_code": None,
+        "error_reason": "",
+    }
+    if not change_status(order, Status.ACCEPTED, now=now, source="submit", **fields):
+        fulfilment.record_late_acceptance(order.pk, accepted.request_id, attempt=order.attempt, now=now)
 
 
 def _record_failure(order: EsimOrder, error: AiraloAPIError) -> None:
@@ -374,23 +384,25 @@ def _record_failure(order: EsimOrder, error: AiraloAPIError) -> None:
             account.pause_submission(order, error.reason)
 
 
+@database.in_transaction(durable=True)
 def _finish(order: EsimOrder, status: str, error: AiraloAPIError, due_in: float | None = None) -> None:
-    with database.atomic(durable=True):
-        now = database.now()
-        changed = change_status(
-            order,
-            status,
-            now=now,
-            source="submit",
-            detail=str(error),
-            error_code=error.code,
-            error_reason=str(error),
-            due_at=None if due_in is None else now + timedelta(seconds=due_in),
-        )
-        if not changed:
-            _note_lost_claim(order, f"{status}: {error}", now)
+    order = copy(order)  # as in_transaction says
+    now = database.now()
+    changed = change_status(
+        order,
+        status,
+        now=now,
+        source="submit",
+        detail=str(error),
+        error_code=error.code,
+        error_reason=str(error),
+        due_at=None if due_in is None else now + timedelta(seconds=due_in),
+    )
+    if not changed:
+        _note_lost_claim(order, f"{status}: {error}", now)
 
 
+@database.in_transaction(durable=True)
 def _put_back(
     order: EsimOrder,
     *,
@@ -400,24 +412,24 @@ def _put_back(
     look_up_first: bool | None = None,
 ) -> None:
     """The order stays to be sent: PENDING again, due no sooner than Airalo asked for."""
+    order = copy(order)  # as in_transaction says
     delays = conf.RETRY_DELAYS
     delay = delays[min(order.attempt, len(delays)) - 1]
     delay = max(delay, min(wait or 0, LONGEST_WAIT)) * random.uniform(1, 1.25)  # noqa: S311  spreads retries, guards nothing
-    with database.atomic(durable=True):
-        now = database.now()
-        changed = change_status(
-            order,
-            Status.PENDING,
-            now=now,
-            source="submit",
-            detail=reason,
-            error_code=code,
-            error_reason=reason,
-            look_up_first=order.look_up_first if look_up_first is None else look_up_first,
-            due_at=now + timedelta(seconds=delay),
-        )
-        if not changed:
-            _note_lost_claim(order, reason, now)
+    now = database.now()
+    changed = change_status(
+        order,
+        Status.PENDING,
+        now=now,
+        source="submit",
+        detail=reason,
+        error_code=code,
+        error_reason=reason,
+        look_up_first=order.look_up_first if look_up_first is None else look_up_first,
+        due_at=now + timedelta(seconds=delay),
+    )
+    if not changed:
+        _note_lost_claim(order, reason, now)
 
 
 def _note_lost_claim(order: EsimOrder, outcome: str, now: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -109,12 +110,16 @@ def _submit(order: EsimOrder, report: SweepReport) -> None:
 
 def _expire(order: EsimOrder, report: SweepReport) -> None:
     """The worker that held the order died or hangs; whether its request left nobody knows."""
+    if _give_up_claim(order):
+        report.expired += 1
+    send_signals(order.pk)
+
+
+@database.in_transaction()
+def _give_up_claim(order: EsimOrder) -> bool:
     detail = "The lease ran out: the worker died or hangs, and may have sent the order."
     now = database.now()
-    with database.atomic():
-        if change_status(order, Status.UNCONFIRMED, now=now, source="sweep", detail=detail, due_at=now):
-            report.expired += 1
-    send_signals(order.pk)
+    return change_status(copy(order), Status.UNCONFIRMED, now=now, source="sweep", detail=detail, due_at=now)
 
 
 def _look_up(order: EsimOrder, report: SweepReport) -> None:
