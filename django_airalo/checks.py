@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +38,8 @@ _POSITIVE = (
     "LOOKUPS_PER_MINUTE", "PACKAGE_REQUESTS_PER_MINUTE", "BALANCE_INTERVAL", "SUBMIT_LEASE", "OVERDUE_AFTER",
     "UNCONFIRMED_GRACE", "SIGNAL_LEASE", "USAGE_INTERVAL", "INSTRUCTIONS_MAX_AGE",
 )  # fmt: skip
+#: Numbers that may also be 0.
+_NOT_NEGATIVE = ("BALANCE_CHECK_INTERVAL", "LOW_BALANCE")
 #: Counts: half a request would be none.
 _WHOLE = ("TOKEN_REQUESTS_PER_MINUTE", "LOOKUPS_PER_MINUTE", "PACKAGE_REQUESTS_PER_MINUTE", "WEBHOOK_MAX_BYTES")
 _DELAYS = ("RETRY_DELAYS", "LOOKUP_DELAYS")
@@ -69,7 +72,7 @@ def _raw(name: str) -> Any:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _check_types() -> Iterator[CheckMessage]:
@@ -79,6 +82,9 @@ def _check_types() -> Iterator[CheckMessage]:
     for name in _POSITIVE:
         if _raw(name) is not None and not (_number(_raw(name)) and _raw(name) > 0):
             yield Error(f"AIRALO_{name} must be a number above 0, not {_raw(name)!r}.", id="django_airalo.E002")
+    for name in _NOT_NEGATIVE:
+        if _raw(name) is not None and not (_number(_raw(name)) and _raw(name) >= 0):
+            yield Error(f"AIRALO_{name} must be a number of 0 or more, not {_raw(name)!r}.", id="django_airalo.E002")
     for name in _WHOLE:
         if _number(_raw(name)) and 0 < _raw(name) < 1:
             yield Error(f"AIRALO_{name} must be 1 or more, not {_raw(name)!r}.", id="django_airalo.E002")

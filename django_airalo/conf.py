@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -123,6 +124,16 @@ class Settings:
     @property
     def BALANCE_INTERVAL(self) -> float:
         return float(_setting("BALANCE_INTERVAL", 60))
+
+    @property
+    def BALANCE_CHECK_INTERVAL(self) -> float:
+        return float(_setting("BALANCE_CHECK_INTERVAL", 900))
+
+    @property
+    def LOW_BALANCE(self) -> Decimal | None:
+        value = _setting("LOW_BALANCE", None)
+        # By way of text, so that 0.1 means 0.1.
+        return None if value is None else Decimal(str(value))
 
     @property
     def LOOKUPS_PER_MINUTE(self) -> int:

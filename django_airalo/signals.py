@@ -54,7 +54,8 @@ esim_low_data = Signal()
 #: *Sent when* Airalo's webhook says that the credit limit is nearly used up.
 #: *Sender*: :class:`~django_airalo.models.WebhookEvent`.
 #: *Arguments*: ``message`` (str, Airalo's words), ``remaining`` (Decimal in the account's currency, or None),
-#: ``event_id`` (uuid.UUID).
+#: ``balance`` (Decimal in the account's currency as it was last looked up, or None if it never was), ``event_id``
+#: (uuid.UUID).
 credit_limit_reached = Signal()
 
 #: *Sent when* Airalo refused an order for lack of credit (code 11), so that no order is sent any more.
@@ -68,3 +69,8 @@ submission_paused = Signal()
 #: *Arguments*: ``reason`` (str, why it had been paused), ``balance`` (Decimal or None, as it was when the pause
 #: began), ``event_id`` (uuid.UUID).
 submission_resumed = Signal()
+
+#: *Sent when* the balance was found below ``AIRALO_LOW_BALANCE``, once until it has been found above again.
+#: *Sender*: :class:`~django_airalo.models.BalanceRecord`.
+#: *Arguments*: ``amount`` (Decimal), ``currency`` (str), ``threshold`` (Decimal), ``event_id`` (uuid.UUID).
+balance_low = Signal()

@@ -37,3 +37,9 @@ def process_webhook_event(event_pk: int) -> str:
 def sweep() -> dict[str, int]:
     """Do all that is due, for shops whose scheduler enqueues tasks; returns the counts of the sweep."""
     return vars(services.sweep())
+
+
+@_task
+def ping() -> None:
+    """Note that a worker is alive: airalo_doctor waits for it."""
+    services.heartbeats.beat(services.heartbeats.TASK)

@@ -79,3 +79,5 @@ AIRALO_CLIENT_SECRET = "test-secret"
 AIRALO_WEBHOOK_URL = "https://shop.example.com/airalo/webhook/"
 # Nothing listens there: a test that forgets its fake or emulator fails instead of calling anybody.
 AIRALO_BASE_URL = "http://127.0.0.1:9"
+# Else every sweep of a test begins with a request that the test does not expect.
+AIRALO_BALANCE_CHECK_INTERVAL = 0

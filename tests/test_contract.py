@@ -144,6 +144,8 @@ def send_every_signal(airalo, commit):
         delivered = services.place_order(package_id="test-mobile-7days-1gb")
     airalo.deliver(delivered)
     airalo.push(testing.low_data_payload(delivered.esims.get().iccid))
+    with commit(), override_settings(AIRALO_LOW_BALANCE=2000):
+        services.look_up_balance()
     airalo.push(testing.credit_limit_payload())
     airalo.reject(34)
     with commit():

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_airalo import services
-from django_airalo.models import SubmissionPause
+from django_airalo.models import BalanceRecord, Heartbeat, SubmissionPause
 
 from .base import ReadOnlyAdmin
 
@@ -24,3 +24,19 @@ class SubmissionPauseAdmin(ReadOnlyAdmin):
             self.message_user(request, _("Orders are sent again, beginning with the next sweep."), messages.SUCCESS)
         else:
             self.message_user(request, _("There is no pause."), messages.WARNING)
+
+
+@admin.register(BalanceRecord)
+class BalanceRecordAdmin(ReadOnlyAdmin):
+    list_display = ("at", "amount", "currency", "low", "source", "signalled_at")
+    list_filter = ("at", "source")
+
+    @admin.display(description=gettext_lazy("low"), boolean=True)
+    def low(self, record: BalanceRecord) -> bool | None:
+        # None is a grey mark; a person looks for the red one.
+        return False if record.is_low else None
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(ReadOnlyAdmin):
+    list_display = ("name", "at")

@@ -19,6 +19,27 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='BalanceRecord',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('event_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='event id')),
+                ('signal_due_at', models.DateTimeField(blank=True, db_index=True, help_text='Empty when there is nothing to signal.', null=True, verbose_name='signal due at')),
+                ('signalled_at', models.DateTimeField(blank=True, null=True, verbose_name='signalled at')),
+                ('signal_tries', models.PositiveIntegerField(default=0, verbose_name='signal tries')),
+                ('signal_error', models.TextField(blank=True, verbose_name='signal error')),
+                ('amount', models.DecimalField(decimal_places=2, max_digits=14, verbose_name='balance')),
+                ('currency', models.CharField(blank=True, max_length=3, verbose_name='currency')),
+                ('threshold', models.DecimalField(blank=True, decimal_places=2, help_text='AIRALO_LOW_BALANCE as it was then.', max_digits=14, null=True, verbose_name='low below')),
+                ('source', models.CharField(blank=True, help_text='Who looked it up.', max_length=20, verbose_name='source')),
+                ('at', models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name='at')),
+            ],
+            options={
+                'verbose_name': 'balance',
+                'verbose_name_plural': 'balances',
+                'ordering': ('-id',),
+            },
+        ),
+        migrations.CreateModel(
             name='Esim',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -59,6 +80,19 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'eSIMs',
                 'ordering': ('-id',),
                 'permissions': [('view_activation_code', 'Can see activation codes')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Heartbeat',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=64, unique=True, verbose_name='name')),
+                ('at', models.DateTimeField(verbose_name='last seen at')),
+            ],
+            options={
+                'verbose_name': 'heartbeat',
+                'verbose_name_plural': 'heartbeats',
+                'ordering': ('name',),
             },
         ),
         migrations.CreateModel(

@@ -1,4 +1,4 @@
-from .account import SubmissionPause
+from .account import BalanceRecord, Heartbeat, SubmissionPause
 from .catalogue import Package
 from .esims import Esim, EsimInstructions, EsimPackage
 from .fields import EncryptedTextField
@@ -7,11 +7,13 @@ from .usage import UsageRecord, UsageStatus
 from .webhooks import WebhookEvent
 
 __all__ = [
+    "BalanceRecord",
     "EncryptedTextField",
     "Esim",
     "EsimInstructions",
     "EsimOrder",
     "EsimPackage",
+    "Heartbeat",
     "OrderEvent",
     "Package",
     "SubmissionPause",

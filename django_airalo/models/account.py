@@ -1,4 +1,4 @@
-"""The state of the shop's account at Airalo, as far as orders depend on it."""
+"""The state of the shop's account at Airalo, and what was seen alive when."""
 
 from __future__ import annotations
 
@@ -38,3 +38,48 @@ class SubmissionPause(Signalled):
 
     def __str__(self) -> str:
         return f"{self.paused_at:%Y-%m-%d %H:%M} {self.reason}"
+
+
+class BalanceRecord(Signalled):
+    """The balance, from when it was first seen so: a row for each change. ``balance_low`` is signalled from it."""
+
+    amount = models.DecimalField(_("balance"), max_digits=14, decimal_places=2)
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    threshold = models.DecimalField(
+        _("low below"),
+        max_digits=14,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text=_("AIRALO_LOW_BALANCE as it was then."),
+    )
+    source = models.CharField(_("source"), max_length=20, blank=True, help_text=_("Who looked it up."))
+    at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("balance")
+        verbose_name_plural = _("balances")
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}".rstrip()
+
+    @property
+    def is_low(self) -> bool:
+        """Whether the balance was below the threshold."""
+        return self.threshold is not None and self.amount < self.threshold
+
+
+class Heartbeat(models.Model):
+    """When something was last seen alive: the sweep, the task workers, the look-up of the balance."""
+
+    name = models.CharField(_("name"), max_length=64, unique=True)
+    at = models.DateTimeField(_("last seen at"))
+
+    class Meta:
+        verbose_name = _("heartbeat")
+        verbose_name_plural = _("heartbeats")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name

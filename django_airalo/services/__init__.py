@@ -1,6 +1,6 @@
 """The verbs: the only code that changes an order, an eSIM or a webhook event."""
 
-from .account import pause_submission, resume_submission
+from .account import look_up_balance, pause_submission, resume_submission
 from .catalogue import sync_packages
 from .decisions import mark_failed, mark_never_placed
 from .fulfilment import sync_order
@@ -10,6 +10,7 @@ from .recovery import sweep
 
 __all__ = [
     "cancel_order",
+    "look_up_balance",
     "mark_failed",
     "mark_never_placed",
     "pause_submission",

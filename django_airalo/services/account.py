@@ -1,23 +1,79 @@
-"""The account at Airalo: stop sending orders while the balance does not cover them."""
+"""The account at Airalo: its balance, and no orders while it does not cover them."""
 
 from __future__ import annotations
 
 import logging
 import uuid
 from datetime import timedelta
+from decimal import Decimal
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from django_airalo import signals
 from django_airalo.client import get_client
 from django_airalo.conf import conf
 from django_airalo.exceptions import AiraloAPIError
-from django_airalo.models import EsimOrder, SubmissionPause
+from django_airalo.models import BalanceRecord, EsimOrder, SubmissionPause
 
-from . import database
+from . import database, heartbeats
 from .signalling import send_from, send_robust
 
 logger = logging.getLogger("django_airalo.account")
+
+
+def look_up_balance(*, source: str = "shop") -> BalanceRecord | None:
+    """Ask Airalo for the balance and keep it if it changed.
+
+    If it fell below ``AIRALO_LOW_BALANCE``, the signal ``balance_low`` is sent, once until it has been above again.
+
+    Args:
+        source: who asks, for the record.
+
+    Returns:
+        The newest record, which is older than this look-up if nothing changed; ``None`` if Airalo tells no balance.
+
+    Raises:
+        AiraloAPIError: the balance could not be looked up.
+    """
+    balance = get_client().get_balance()
+    if balance.amount is None:
+        return None
+    return _record(round(balance.amount, 2), balance.currency[:3], source)
+
+
+def _record(amount: Decimal, currency: str, source: str) -> BalanceRecord:
+    with database.atomic():
+        # The heartbeat's row is also the lock: of two processes that see the same fall, one writes and signals it.
+        heartbeats.beat(heartbeats.BALANCE)
+        last = latest_balance()
+        record = BalanceRecord(
+            amount=amount, currency=currency, threshold=conf.LOW_BALANCE, source=source, at=database.now()
+        )
+        if last and (last.amount, last.currency, last.is_low) == (amount, currency, record.is_low):
+            return last
+        if record.is_low and not (last and last.is_low):
+            record.signal_due_at = record.at
+            logger.error("The balance at Airalo is low: %s", record)
+        record.save(using=database.alias())
+        if record.signal_due_at is not None:
+            transaction.on_commit(lambda: send_balance_signal(record), using=database.alias(), robust=True)
+    return record
+
+
+def latest_balance() -> BalanceRecord | None:
+    """The balance as last known, without asking Airalo. ``None`` if it was never looked up."""
+    return BalanceRecord.objects.using(database.alias()).order_by("-id").first()
+
+
+def check_balance() -> None:
+    """Look up the balance if ``AIRALO_BALANCE_CHECK_INTERVAL`` has passed. Once per interval, for all processes.
+
+    Raises:
+        AiraloAPIError: the balance could not be looked up; asked again after the interval.
+    """
+    every = conf.BALANCE_CHECK_INTERVAL
+    if every and heartbeats.claim(heartbeats.BALANCE, every):
+        look_up_balance(source="sweep")
 
 
 def active_pause() -> SubmissionPause | None:
@@ -30,17 +86,17 @@ def pause_submission(order: EsimOrder, reason: str) -> None:
     if active_pause():
         return
     try:
-        balance = get_client().get_balance().amount
+        record = look_up_balance(source="pause")
     except AiraloAPIError as error:
         logger.warning("The balance could not be looked up: %s", error)
-        balance = None
+        record = None
     now = database.now()
     try:
         with database.atomic():
             pause = SubmissionPause.objects.create(
                 order=order,
                 reason=reason,
-                balance=None if balance is None else round(balance, 2),
+                balance=record.amount if record else None,
                 paused_at=now,
                 due_at=now + timedelta(seconds=conf.BALANCE_INTERVAL),
                 signal_due_at=now,
@@ -90,9 +146,9 @@ def check_pause() -> None:
     mine = SubmissionPause.objects.filter(pk=pause.pk, due_at=pause.due_at)
     if not mine.update(due_at=now + timedelta(seconds=conf.BALANCE_INTERVAL)):
         return
-    balance = get_client().get_balance().amount
-    if balance is not None and balance > (pause.balance or 0):
-        resume_submission(resumed_by=f"balance {balance}")
+    record = look_up_balance(source="pause")
+    if record is not None and record.amount > (pause.balance or 0):
+        resume_submission(resumed_by=f"balance {record.amount}")
 
 
 def send_pause_signal(pause: SubmissionPause) -> bool:
@@ -102,7 +158,20 @@ def send_pause_signal(pause: SubmissionPause) -> bool:
     return send_from(pause, lambda: send_robust(signal, SubmissionPause, **arguments))
 
 
-def send_due_pause_signals() -> int:
-    """Send the signals of pauses that are due. Returns how many were fully heard."""
-    due = SubmissionPause.objects.filter(signal_due_at__lte=database.now()).order_by("id")
-    return sum(send_pause_signal(pause) for pause in list(due))
+def send_balance_signal(record: BalanceRecord) -> bool:
+    """Signal that the balance is low."""
+    arguments = {
+        "amount": record.amount,
+        "currency": record.currency,
+        "threshold": record.threshold,
+        "event_id": record.event_id,
+    }
+    return send_from(record, lambda: send_robust(signals.balance_low, BalanceRecord, **arguments))
+
+
+def send_due_account_signals() -> int:
+    """Send the signals of pauses and balances that are due. Returns how many were fully heard."""
+    now = database.now()
+    pauses = SubmissionPause.objects.filter(signal_due_at__lte=now).order_by("id")
+    balances = BalanceRecord.objects.filter(signal_due_at__lte=now).order_by("id")
+    return sum(map(send_pause_signal, list(pauses))) + sum(map(send_balance_signal, list(balances)))

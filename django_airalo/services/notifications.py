@@ -8,7 +8,7 @@ from django_airalo import signals
 from django_airalo.client.payloads import as_decimal, as_text
 from django_airalo.models import Esim, WebhookEvent
 
-from . import database
+from . import account, database
 from .signalling import send_robust
 
 
@@ -28,11 +28,13 @@ def send_notice(event: WebhookEvent) -> bool:
             event_id=event.event_id,
         )
     else:
+        balance = account.latest_balance()
         failures = send_robust(
             signals.credit_limit_reached,
             WebhookEvent,
             message=as_text(document.get("message")),
             remaining=as_decimal(document.get("remaining")),
+            balance=balance.amount if balance else None,
             event_id=event.event_id,
         )
     if failures:

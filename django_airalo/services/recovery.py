@@ -14,8 +14,8 @@ from django.db.models import F
 from django_airalo.exceptions import AiraloAPIError, AiraloConfigurationError, AiraloRateLimitError, AiraloTokenError
 from django_airalo.models import EsimOrder, WebhookEvent
 
-from . import database
-from .account import active_pause, check_pause, send_due_pause_signals
+from . import database, heartbeats
+from .account import active_pause, check_balance, check_pause, send_due_account_signals
 from .fulfilment import GIVEN_UP, next_look_up, sync_accepted, sync_order
 from .inbox import process_webhook_event
 from .ordering import submit_order
@@ -60,6 +60,7 @@ def sweep(limit: int = 200) -> SweepReport:
     report = SweepReport()
     _each(WebhookEvent.objects.due(database.now())[:limit], _process, report)
     _asking(check_pause, report)
+    _asking(check_balance, report)
     acts: list[tuple[tuple[str, ...], Callable[[EsimOrder, SweepReport], None]]] = [
         ((Status.PENDING,), _submit),
         ((Status.SUBMITTING,), _expire),
@@ -70,7 +71,8 @@ def sweep(limit: int = 200) -> SweepReport:
             continue
         _each(EsimOrder.objects.due(database.now()).filter(status__in=statuses)[:limit], act, report)
     _asking(partial(_look_up_accepted, report, limit), report)
-    report.signalled = send_due_signals(limit) + send_due_pause_signals()
+    report.signalled = send_due_signals(limit) + send_due_account_signals()
+    heartbeats.beat(heartbeats.SWEEP)
     return report
 
 

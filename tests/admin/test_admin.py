@@ -10,7 +10,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from django_airalo.models import Esim, EsimOrder, OrderEvent, Package, SubmissionPause, WebhookEvent
+from django_airalo.models import (
+    BalanceRecord,
+    Esim,
+    EsimOrder,
+    Heartbeat,
+    OrderEvent,
+    Package,
+    SubmissionPause,
+    WebhookEvent,
+)
 from tests.factories import (
     LONG_AGO,
     EsimFactory,
@@ -24,7 +33,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-MODELS = [EsimOrder, Esim, OrderEvent, WebhookEvent, Package, SubmissionPause]
+MODELS = [EsimOrder, Esim, OrderEvent, WebhookEvent, Package, SubmissionPause, BalanceRecord, Heartbeat]
 
 
 @pytest.fixture
@@ -64,6 +73,8 @@ def fill(count=1):
         WebhookEventFactory(order=order, request_id=order.request_id)
         PackageFactory()
         SubmissionPause.objects.create(reason="Lack of credit.", is_active=None, order=order)
+        BalanceRecord.objects.create(amount=number, currency="USD", threshold=1)
+        Heartbeat.objects.create(name=f"beat {Heartbeat.objects.count()}", at=LONG_AGO)
 
 
 def secrets():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from cryptography.fernet import Fernet
 from django.core.checks import registry
@@ -36,6 +38,13 @@ SETTINGS = [
     *[(name, value, ["E002"]) for name in NUMBERS for value in (0, -1, "5", True, float("nan"), float("inf"), [])],
     ("TOKEN_REQUESTS_PER_MINUTE", 0.5, ["E002"]),
     ("READ_TIMEOUT", 0.5, []),
+    *[
+        (name, value, ["E002"])
+        for name in ("BALANCE_CHECK_INTERVAL", "LOW_BALANCE")
+        for value in (-1, "5", True, float("nan"), Decimal("inf"), [])
+    ],
+    ("BALANCE_CHECK_INTERVAL", 0, []),
+    *[("LOW_BALANCE", value, []) for value in (0, 0.1, 100, Decimal("99.90"))],
     *[
         (name, value, ["E003"])
         for name in ("RETRY_DELAYS", "LOOKUP_DELAYS")

@@ -17,7 +17,8 @@ DOCUMENTED = {
     "esim_order_unconfirmed": ("order", "event_id"),
     "esim_order_cancelled": ("order", "event_id"),
     "esim_low_data": ("esim", "iccid", "level", "remaining_percentage", "package_name", "event_id"),
-    "credit_limit_reached": ("message", "remaining", "event_id"),
+    "credit_limit_reached": ("message", "remaining", "balance", "event_id"),
+    "balance_low": ("amount", "currency", "threshold", "event_id"),
     "submission_paused": ("reason", "balance", "event_id"),
     "submission_resumed": ("reason", "balance", "event_id"),
 }
