@@ -341,9 +341,9 @@ def test_an_error_of_airalo_does_to_an_order_what_the_exceptions_page_says(
     name, status, code, expected, airalo, django_capture_on_commit_callbacks, monkeypatch
 ):
     raised = []
-    record = services.ordering._record_failure
+    record = services.submission._record_failure
     monkeypatch.setattr(
-        services.ordering, "_record_failure", lambda order, error: (raised.append(error), record(order, error))
+        services.submission, "_record_failure", lambda order, error: (raised.append(error), record(order, error))
     )
     airalo.answer(status, {"code": code, "reason": "For some reason."} if code else {})
     with django_capture_on_commit_callbacks(execute=True):

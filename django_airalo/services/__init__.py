@@ -3,10 +3,11 @@
 from .account import look_up_balance, pause_submission, resume_submission
 from .catalogue import sync_packages
 from .decisions import mark_failed, mark_never_placed
-from .fulfilment import sync_order
 from .inbox import process_webhook_event, receive_webhook
-from .ordering import cancel_order, place_order, submit_order, submit_soon
+from .lookups import sync_order
+from .ordering import cancel_order, place_order, submit_soon
 from .recovery import sweep
+from .submission import submit_order
 
 __all__ = [
     "cancel_order",

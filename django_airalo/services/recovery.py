@@ -16,10 +16,11 @@ from django_airalo.models import EsimOrder, WebhookEvent
 
 from . import database, heartbeats
 from .account import active_pause, check_balance, check_pause, send_due_account_signals
-from .fulfilment import GIVEN_UP, next_look_up, sync_accepted, sync_order
+from .fulfilment import GIVEN_UP
 from .inbox import process_webhook_event
-from .ordering import submit_order
+from .lookups import next_look_up, sync_accepted, sync_order
 from .signalling import send_due_signals, send_signals
+from .submission import submit_order
 from .transitions import change_status
 
 logger = logging.getLogger("django_airalo.recovery")

@@ -20,14 +20,24 @@ Status = EsimOrder.Status
 #: From each status, the statuses that may follow. What was delivered is always recorded: COMPLETED can follow all.
 TRANSITIONS: dict[str, frozenset[str]] = {
     Status.PENDING: frozenset(
-        {Status.SUBMITTING, Status.ACCEPTED, Status.COMPLETED, Status.FAILED, Status.UNCONFIRMED, Status.CANCELLED}
+        {
+            Status.SUBMITTING,
+            Status.ACCEPTED,
+            Status.SCHEDULED,
+            Status.COMPLETED,
+            Status.FAILED,
+            Status.UNCONFIRMED,
+            Status.CANCELLED,
+        }
     ),
     Status.SUBMITTING: frozenset(
-        {Status.PENDING, Status.ACCEPTED, Status.COMPLETED, Status.FAILED, Status.UNCONFIRMED, Status.SCHEDULED}
+        {Status.PENDING, Status.ACCEPTED, Status.SCHEDULED, Status.COMPLETED, Status.FAILED, Status.UNCONFIRMED}
     ),
     Status.ACCEPTED: frozenset({Status.COMPLETED, Status.FAILED, Status.UNCONFIRMED}),
-    Status.UNCONFIRMED: frozenset({Status.PENDING, Status.ACCEPTED, Status.COMPLETED, Status.FAILED}),
-    Status.SCHEDULED: frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED}),
+    Status.UNCONFIRMED: frozenset({Status.PENDING, Status.ACCEPTED, Status.SCHEDULED, Status.COMPLETED, Status.FAILED}),
+    Status.SCHEDULED: frozenset(
+        {Status.ACCEPTED, Status.COMPLETED, Status.FAILED, Status.UNCONFIRMED, Status.CANCELLED}
+    ),
     Status.FAILED: frozenset({Status.COMPLETED}),
     Status.CANCELLED: frozenset({Status.COMPLETED}),
     Status.COMPLETED: frozenset(),

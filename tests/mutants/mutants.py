@@ -18,7 +18,7 @@ class Mutant:
 MUTANTS = [
     Mutant(
         "drop the lease check before sending",
-        "services/ordering.py",
+        "services/submission.py",
         "    if not _holds_lease(order):",
         "    if False:",
     ),
@@ -30,15 +30,15 @@ MUTANTS = [
     ),
     Mutant(
         "claim an order that is not pending any more",
-        "services/ordering.py",
+        "services/submission.py",
         "EsimOrder.objects.filter(pk=order_pk, status=Status.PENDING, due_at__lte=now)",
         "EsimOrder.objects.filter(pk=order_pk, due_at__lte=now)",
     ),
     Mutant(
         "claim inside the caller's transaction",
-        "services/ordering.py",
-        "    with database.atomic(durable=True):\n        now = database.now()\n        pending =",
-        "    with database.atomic():\n        now = database.now()\n        pending =",
+        "services/submission.py",
+        "@database.in_transaction(durable=True)\ndef _claim(",
+        "@database.in_transaction()\ndef _claim(",
     ),
     Mutant(
         "submit again when the lease runs out",
@@ -48,13 +48,13 @@ MUTANTS = [
     ),
     Mutant(
         "take an unknown outcome for a refusal",
-        "services/ordering.py",
+        "services/submission.py",
         "_finish(order, Status.UNCONFIRMED, error, due_in=conf.LOOKUP_DELAYS[0])",
         "_finish(order, Status.FAILED, error)",
     ),
     Mutant(
         "believe a 503 without looking",
-        "services/ordering.py",
+        "services/submission.py",
         "wait=error.retry_after, look_up_first=True)",
         "wait=error.retry_after)",
     ),
@@ -72,7 +72,7 @@ MUTANTS = [
     ),
     Mutant(
         "trust LIKE without comparing exactly",
-        "services/fulfilment.py",
+        "services/lookups.py",
         "[found for found in page.items if reference_in(found.description) == order.reference]",
         "list(page.items)",
     ),
@@ -138,7 +138,7 @@ MUTANTS = [
     ),
     Mutant(
         "go on sending without credit",
-        "services/ordering.py",
+        "services/submission.py",
         "    if account.active_pause():\n        return None\n",
         "",
     ),

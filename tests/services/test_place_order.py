@@ -9,7 +9,7 @@ from django.utils.functional import SimpleLazyObject
 from django_airalo import services
 from django_airalo.exceptions import IdempotencyConflictError
 from django_airalo.models import EsimOrder, OrderEvent
-from django_airalo.services.ordering import COLUMN_LENGTHS
+from django_airalo.services.validation import COLUMN_LENGTHS
 from tests.factories import PackageFactory, UserFactory
 
 pytestmark = pytest.mark.django_db

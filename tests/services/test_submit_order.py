@@ -14,7 +14,7 @@ from django_airalo import services
 from django_airalo.client import AiraloClient, use_client
 from django_airalo.client.transport import RETRY
 from django_airalo.models import EsimOrder, SubmissionPause
-from django_airalo.services import database, ordering
+from django_airalo.services import database, submission
 from django_airalo.testing import FakeAiralo, order_payload, webhook_payload
 from django_airalo.testing.fake import _Adapter, _response
 from tests.factories import FAR_AHEAD, LONG_AGO, EsimOrderFactory, at_airalo, due_now
@@ -359,7 +359,7 @@ def test_a_late_202_stops_the_next_attempt_before_it_sends(airalo):
     """The first try was given up and a second one is on its way when the first turns out to have bought."""
     order = late_202(airalo, EsimOrderFactory(), lambda: EsimOrder.objects.update(attempt=2, due_at=FAR_AHEAD))
     assert (order.status, order.request_id) == ("accepted", "request-1")
-    assert not ordering._holds_lease(EsimOrder(pk=order.pk, attempt=2))
+    assert not submission._holds_lease(EsimOrder(pk=order.pk, attempt=2))
     assert "Attempt 1 was accepted after it had been given up" in order.attention
 
 

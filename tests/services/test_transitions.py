@@ -19,17 +19,17 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 #: Written out once more, so that no line of the table changes by mistake.
 LEGAL = {
-    "pending": "submitting accepted completed failed unconfirmed cancelled",
+    "pending": "submitting accepted scheduled completed failed unconfirmed cancelled",
     "submitting": "pending accepted completed failed unconfirmed scheduled",
     "accepted": "completed failed unconfirmed",
-    "unconfirmed": "pending accepted completed failed",
-    "scheduled": "completed failed cancelled",
+    "unconfirmed": "pending accepted scheduled completed failed",
+    "scheduled": "accepted completed failed unconfirmed cancelled",
     "failed": "completed",
     "cancelled": "completed",
     "completed": "",
 }
 PAIRS = list(itertools.product(Status.values, Status.values))
-STAMPS = {"accepted_at", "unconfirmed_at", "completed_at", "failed_at", "cancelled_at"}
+STAMPS = {"accepted_at", "scheduled_at", "unconfirmed_at", "completed_at", "failed_at", "cancelled_at"}
 
 
 def row(order):

@@ -1,0 +1,210 @@
+"""Send an order to Airalo: claim it, ask once, record what came back."""
+
+from __future__ import annotations
+
+import random
+from copy import copy
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import F
+
+from django_airalo.client import get_client
+from django_airalo.client.payloads import AcceptedOrder
+from django_airalo.conf import conf
+from django_airalo.exceptions import (
+    AiraloAPIError,
+    AiraloConfigurationError,
+    AiraloRefusedError,
+    AiraloServiceUnavailableError,
+    InsufficientCreditError,
+    OperatorMaintenanceError,
+)
+from django_airalo.models import EsimOrder
+
+from . import account, database, fulfilment, lookups
+from .signalling import send_signals
+from .transitions import change_status, note
+
+Status = EsimOrder.Status
+
+#: Refusals that say something of the account or the operator, not of the order, and the seconds to wait at least.
+TRY_LATER: dict[type[AiraloAPIError], float] = {OperatorMaintenanceError: 120, InsufficientCreditError: 0}
+#: Seconds. A Retry-After that asks for more is taken for a mistake: it must not bury an order or break the arithmetic.
+LONGEST_WAIT = 24 * 3600
+
+
+def submit_order(order: EsimOrder | int) -> EsimOrder:
+    """Send a pending order to Airalo, unless somebody else does or it is not due yet.
+
+    Safe to call any number of times, from any number of processes: the order is claimed first, by one UPDATE with a
+    lease and a new attempt number, and only the claim's owner sends it. Must not be called inside a transaction,
+    since the claim has to be committed before the request leaves.
+
+    Args:
+        order: an order or its primary key.
+
+    Returns:
+        The order as it is afterwards. What went wrong stands in ``error_code`` and ``error_reason``.
+
+    Raises:
+        RuntimeError: called inside a transaction.
+    """
+    order_pk = order.pk if isinstance(order, EsimOrder) else order
+    claimed = _claim(order_pk)
+    if claimed:
+        try:
+            _submit(claimed)
+        finally:
+            send_signals(order_pk)
+    return EsimOrder.objects.get(pk=order_pk)
+
+
+@database.in_transaction(durable=True)
+def _claim(order_pk: int) -> EsimOrder | None:
+    """Take a pending order that is due, or ``None``. The commit of this transaction is what makes us its owner."""
+    if account.active_pause():
+        return None
+    now = database.now()
+    pending = EsimOrder.objects.filter(pk=order_pk, status=Status.PENDING, due_at__lte=now)
+    # Raising the attempt number is the lock: two workers cannot both find the row PENDING and due.
+    if not pending.update(attempt=F("attempt") + 1, submitted_at=now):
+        return None
+    order = EsimOrder.objects.using(database.alias()).get(pk=order_pk)
+    lease_end = now + timedelta(seconds=conf.SUBMIT_LEASE)
+    change_status(order, Status.SUBMITTING, now=now, source="submit", due_at=lease_end)
+    return order
+
+
+def _submit(order: EsimOrder) -> None:
+    try:
+        if order.look_up_first and lookups.settle_by_look_up(order, source="submit"):
+            return
+        get_client().get_token()  # may take long; what comes after it takes the two time-outs at most
+    except AiraloAPIError as error:
+        _put_back(order, reason=str(error), code=error.code, wait=error.retry_after)
+        return
+    except AiraloConfigurationError as error:
+        _put_back(order, reason=str(error))
+        return
+    if not _holds_lease(order):
+        _put_back(order, reason="The lease was about to run out, so nothing was sent.")
+        return
+    try:
+        accepted = get_client().submit_order_async(
+            package_id=order.package_id,
+            quantity=order.quantity,
+            description=order.airalo_description,
+            brand_settings_name=order.brand_settings_name,
+            to_email=order.to_email,
+            sharing_option=order.sharing_option,
+            copy_address=order.copy_address,
+            webhook_url=order.webhook_url or conf.delivery_url,
+        )
+    except AiraloAPIError as error:
+        _record_failure(order, error)
+    else:
+        _record_acceptance(order, accepted)
+
+
+def _holds_lease(order: EsimOrder) -> bool:
+    """Whether the order is still ours for as long as a request can take."""
+    needed = timedelta(seconds=conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT)
+    return EsimOrder.objects.filter(
+        pk=order.pk, status=Status.SUBMITTING, attempt=order.attempt, due_at__gt=database.now() + needed
+    ).exists()
+
+
+def _record_acceptance(order: EsimOrder, accepted: AcceptedOrder) -> None:
+    _accept(order, accepted)
+    fulfilment.process_waiting_webhooks(accepted.request_id)
+
+
+@database.in_transaction(durable=True)
+def _accept(order: EsimOrder, accepted: AcceptedOrder) -> None:
+    order = copy(order)  # as in_transaction says
+    now = database.now()
+    fields: dict[str, Any] = {
+        "request_id": accepted.request_id,
+        "due_at": now + timedelta(seconds=conf.LOOKUP_DELAYS[0]),
+        "look_up_first": False,
+        "lookups": 0,  # those while it was unconfirmed must not make the next ones rare
+        "error_code": None,
+        "error_reason": "",
+    }
+    if not change_status(order, Status.ACCEPTED, now=now, source="submit", **fields):
+        fulfilment.record_late_acceptance(order.pk, accepted.request_id, attempt=order.attempt, now=now)
+
+
+def _record_failure(order: EsimOrder, error: AiraloAPIError) -> None:
+    """What an unsuccessful try means: surely not carried out, refused for good, or unknown."""
+    if isinstance(error, AiraloServiceUnavailableError):
+        # It says that it took nothing on, and is believed only after a look.
+        _put_back(order, reason=str(error), code=error.code, wait=error.retry_after, look_up_first=True)
+    elif error.may_have_acted:
+        _finish(order, Status.UNCONFIRMED, error, due_in=conf.LOOKUP_DELAYS[0])
+    elif isinstance(error, AiraloRefusedError) and type(error) not in TRY_LATER:
+        _finish(order, Status.FAILED, error)
+    else:
+        wait = error.retry_after or TRY_LATER.get(type(error))
+        _put_back(order, reason=str(error), code=error.code, wait=wait)
+        if isinstance(error, InsufficientCreditError):
+            account.pause_submission(order, error.reason)
+
+
+@database.in_transaction(durable=True)
+def _finish(order: EsimOrder, status: str, error: AiraloAPIError, due_in: float | None = None) -> None:
+    order = copy(order)  # as in_transaction says
+    now = database.now()
+    changed = change_status(
+        order,
+        status,
+        now=now,
+        source="submit",
+        detail=str(error),
+        error_code=error.code,
+        error_reason=str(error),
+        due_at=None if due_in is None else now + timedelta(seconds=due_in),
+    )
+    if not changed:
+        _note_lost_claim(order, f"{status}: {error}", now)
+
+
+@database.in_transaction(durable=True)
+def _put_back(
+    order: EsimOrder,
+    *,
+    reason: str,
+    code: int | None = None,
+    wait: float | None = None,
+    look_up_first: bool | None = None,
+) -> None:
+    """The order stays to be sent: PENDING again, due no sooner than Airalo asked for."""
+    order = copy(order)  # as in_transaction says
+    delays = conf.RETRY_DELAYS
+    delay = delays[min(order.attempt, len(delays)) - 1]
+    delay = max(delay, min(wait or 0, LONGEST_WAIT)) * random.uniform(1, 1.25)  # noqa: S311  spreads retries, guards nothing
+    now = database.now()
+    changed = change_status(
+        order,
+        Status.PENDING,
+        now=now,
+        source="submit",
+        detail=reason,
+        error_code=code,
+        error_reason=reason,
+        look_up_first=order.look_up_first if look_up_first is None else look_up_first,
+        due_at=now + timedelta(seconds=delay),
+    )
+    if not changed:
+        _note_lost_claim(order, reason, now)
+
+
+def _note_lost_claim(order: EsimOrder, outcome: str, now: datetime) -> None:
+    note(
+        order,
+        f"Attempt {order.attempt} lost its claim; its outcome was: {outcome}",
+        now=now,
+        source="submit",
+        late=True,
+    )
