@@ -152,6 +152,26 @@ class Settings:
         return float(_setting("INSTRUCTIONS_MAX_AGE", 30 * 24 * 3600))
 
     @property
+    def ESIM_REQUESTS_PER_MINUTE(self) -> int:
+        return int(_setting("ESIM_REQUESTS_PER_MINUTE", 10))
+
+    @property
+    def USAGE_REQUESTS_PER_SECOND(self) -> int:
+        return int(_setting("USAGE_REQUESTS_PER_SECOND", 5))
+
+    @property
+    def PRODUCT_INFORMATION_REQUESTS_PER_MINUTE(self) -> int:
+        return int(_setting("PRODUCT_INFORMATION_REQUESTS_PER_MINUTE", 60))
+
+    @property
+    def REFUND_INTERVAL(self) -> float:
+        return float(_setting("REFUND_INTERVAL", 300))
+
+    @property
+    def SIMULATOR_INTERVAL(self) -> float:
+        return float(_setting("SIMULATOR_INTERVAL", 900))
+
+    @property
     def SIGNAL_LEASE(self) -> float:
         return float(_setting("SIGNAL_LEASE", 300))
 

@@ -354,7 +354,7 @@ def test_an_error_of_airalo_does_to_an_order_what_the_exceptions_page_says(
     assert order.look_up_first == (name == "AiraloServiceUnavailableError")
 
 
-CLIENT_METHODS = [name for name in vars(AiraloClient) if not name.startswith("_")]
+CLIENT_METHODS = [name for name in dir(AiraloClient) if not name.startswith("_")]
 
 
 def test_the_client_page_has_each_method_with_its_endpoint():

@@ -20,7 +20,7 @@ from django_airalo.exceptions import (
     UnexpectedAiraloError,
 )
 
-from .payloads import as_int, as_text
+from .payloads import as_int, as_mapping, as_text
 
 #: Statuses that say "not carried out". Any other error leaves the outcome of a call that changes something open.
 REFUSED_STATUSES = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429})
@@ -55,6 +55,15 @@ def error_for(status: int, headers: Mapping[str, str], document: Any, *, changes
         retry_after=_retry_after(headers.get("Retry-After", ""), headers.get("Date", "")),
         may_have_acted=changes and (status not in REFUSED_STATUSES or kind is UnexpectedAiraloError),
     )
+
+
+def refusal_in(document: Any) -> AiraloRefusedError | None:
+    """The refusal in an answer with status 200 that has messages for fields in ``data``, where objects should be."""
+    _, reason, field_errors = _read(document)
+    data = document.get("data") if isinstance(document, Mapping) else None
+    if not field_errors or any(isinstance(value, Mapping | list) for value in as_mapping(data).values()):
+        return None
+    return AiraloRefusedError(status_code=200, reason=reason, field_errors=field_errors)
 
 
 def _read(document: Any) -> tuple[int | None, str, dict[str, str]]:

@@ -2,33 +2,89 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 
+from django_airalo.conf import conf
 from django_airalo.exceptions import AiraloRateLimitError
 
 from .cache import SharedCache
 
-#: Seconds. Any 60 seconds touch seven such windows at most, so a seventh of the limit in each keeps it.
-WINDOW = 10
+#: A period is parted in six, so any period touches seven such windows at most: a seventh of the limit in each keeps it.
 WINDOWS = 7
 
 
 class RateLimit:
-    """At most ``per_minute`` calls within any 60 seconds, counted in a cache that all processes share."""
+    """At most ``count`` calls within any ``period`` seconds (0: no limit), counted in a cache that all processes share.
 
-    def __init__(self, name: str, per_minute: int, cache: SharedCache) -> None:
+    ``patience``: seconds that ``take()`` waits for room at most, where that is enough. ``key``: what the cache knows
+    the limit by, if not by its name.
+    """
+
+    def __init__(
+        self, name: str, count: int, cache: SharedCache, *, period: float = 60, patience: float = 0, key: str = ""
+    ) -> None:
         self._name = name
-        self._quota = max(1, per_minute // WINDOWS)
+        self._key = f"django_airalo:limit:{key or name}"
         self._cache = cache
+        self._period = period
+        self._patience = patience
+        windows = min(WINDOWS, count)
+        self._quota = max(1, count // WINDOWS)
+        self._window = period / (windows - 1) if windows > 1 else 0
 
     def take(self) -> None:
         """Count a call. Raises ``AiraloRateLimitError`` with ``retry_after`` if there is no room for it now."""
+        give_up = time.monotonic() + self._patience
+        while (wait := self._take_or_wait()) > 0:
+            if time.monotonic() + wait > give_up:
+                raise AiraloRateLimitError(
+                    f"Not sent, to keep below Airalo's limit for {self._name}.", retry_after=wait
+                )
+            time.sleep(wait)
+
+    def _take_or_wait(self) -> float:
+        """Zero if the call was counted, else the seconds until there may be room."""
         now = time.time()
-        window = int(now // WINDOW)
+        if self._period <= 0:
+            return 0
+        if not self._window:  # one call in a period: the key is there as long as there is no room
+            # A second more, since some caches let keys die up to a second too early.
+            if self._cache.add(self._key, now + self._period, self._period + 1):
+                return 0
+            return max(1.0, float(self._cache.get(self._key, now)) - now)
+        window = int(now // self._window)
         # One key a call: add() is atomic in the caches of servers and databases (in files it is not), incr() is not.
         for slot in range(self._quota):
-            if self._cache.add(f"django_airalo:limit:{self._name}:{window}:{slot}", 1, WINDOW * 2):
-                return
-        raise AiraloRateLimitError(
-            f"Not sent, to keep below Airalo's limit for {self._name}.", retry_after=WINDOW - now % WINDOW
-        )
+            if self._cache.add(f"{self._key}:{window}:{slot}", 1, max(1.0, self._window * 2)):
+                return 0
+        return self._window - now % self._window
+
+
+class Limits:
+    """The limits that a client keeps, from the settings. What has a limit for each object is counted for each."""
+
+    def __init__(self, cache: SharedCache) -> None:
+        self._cache = cache
+        self._per_esim = conf.ESIM_REQUESTS_PER_MINUTE
+        self._per_product = conf.PRODUCT_INFORMATION_REQUESTS_PER_MINUTE
+        self.packages = RateLimit("packages", conf.PACKAGE_REQUESTS_PER_MINUTE, cache)
+        self.lookups = RateLimit("look-ups", conf.LOOKUPS_PER_MINUTE, cache)
+        self.usage = RateLimit("usage", conf.USAGE_REQUESTS_PER_SECOND, cache, period=1, patience=2)
+        self.refunds = RateLimit("refunds", 1, cache, period=conf.REFUND_INTERVAL)
+        self.simulator = RateLimit("simulator", 1, cache, period=conf.SIMULATOR_INTERVAL)
+
+    def of_esim(self, what: str, iccid: str) -> RateLimit:
+        """The limit for asking ``what`` of one eSIM."""
+        name = what.replace(" ", "-")
+        return RateLimit(f"the {what} of one eSIM", self._per_esim, self._cache, key=f"{name}:{_safe(iccid)}")
+
+    def product_information(self, slug: str) -> RateLimit:
+        """The limit for one package's product information."""
+        key = f"product-information:{_safe(slug)}"
+        return RateLimit("one package's product information", self._per_product, self._cache, key=key)
+
+
+def _safe(text: str) -> str:
+    """Fit for a cache's key, which memcached wants short and without blanks."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
 
@@ -143,7 +143,7 @@ class Transport:
         path: str,
         *,
         tokens: TokenStore | None = None,
-        limit: RateLimit | None = None,
+        limits: Sequence[RateLimit] = (),
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         form: Mapping[str, str] | None = None,
@@ -151,11 +151,11 @@ class Transport:
     ) -> Any:
         """Send a request; with ``tokens``, authenticated, and once more with a new token after a 401.
 
-        With ``limit``, each of the two is counted first, and not sent if there is no room for it.
+        With ``limits``, each of the two is counted in all of them first, and not sent if one has no room for it.
         """
 
         def attempt(token: str | None) -> Any:
-            if limit:
+            for limit in limits:
                 limit.take()
             return self._send_once(
                 method,

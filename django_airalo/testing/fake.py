@@ -69,6 +69,10 @@ class FakeAiralo(ContextDecorator):
         self._overrides = override_settings(
             AIRALO_WEBHOOK_SECRETS=conf.WEBHOOK_SECRETS or ["fake-webhook-secret"],
             AIRALO_LOOKUPS_PER_MINUTE=10**6,
+            AIRALO_ESIM_REQUESTS_PER_MINUTE=10**6,
+            AIRALO_USAGE_REQUESTS_PER_SECOND=10**6,
+            AIRALO_REFUND_INTERVAL=0,
+            AIRALO_SIMULATOR_INTERVAL=0,
             AIRALO_WEBHOOK_URL=conf.WEBHOOK_URL or "https://shop.example.com/airalo/webhook/",
         )
         self._overrides.enable()

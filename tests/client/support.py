@@ -53,7 +53,10 @@ SIM = {
     "confirmation_code": "CONFIRMATION-SECRET",
     "msisdn": None,
 }
-SIM_SECRETS = ("MATCHING-SECRET", "QR-SECRET", "CONFIRMATION-SECRET", "lpa.example.com")
+SIM_SECRETS = (
+    "MATCHING-SECRET", "QR-SECRET", "CONFIRMATION-SECRET", "lpa.example.com", "IMSI-SECRET", "AIRALO-CODE",
+    "VOUCHER-SECRET", "SHARING-LINK", "SHARING-CODE", "PERSON", "person@example.com",
+)  # fmt: skip
 
 ORDER = {
     "id": 9001,
@@ -122,6 +125,135 @@ LOCATION = {
         }
     ],
 }
+
+
+SHARING = {"link": "https://example.com/esims/SHARING-LINK", "access_code": "SHARING-CODE"}
+#: As GET /v2/sims/{iccid} has it.
+FULL_SIM = {
+    **SIM,
+    "imsis": ["IMSI-SECRET"],
+    "airalo_code": "AIRALO-CODE",
+    "voucher_code": "VOUCHER-SECRET",
+    "brand_settings_name": "Our Brand",
+    "recycled": True,
+    "recycled_at": "2026-05-06 07:08:09",
+    "simable": {
+        **{key: value for key, value in ORDER.items() if key != "sims"},
+        "installation_guides": {"en": "https://example.com/help"},
+        "user": {
+            "id": 120,
+            "created_at": "2026-01-01 00:00:00",
+            "name": "PERSON",
+            "email": "person@example.com",
+            "mobile": None,
+            "address": None,
+            "state": None,
+            "city": None,
+            "postal_code": None,
+            "country_id": None,
+            "company": "Shop Ltd",
+        },
+        "sharing": SHARING,
+    },
+}
+USAGE = {
+    "remaining": 767,
+    "total": "2048",
+    "expired_at": "2026-01-09 00:00:00",
+    "is_unlimited": False,
+    "status": "ACTIVE",
+    "remaining_voice": 5,
+    "remaining_text": "6",
+    "total_voice": 10,
+    "total_text": 20,
+}
+SIM_PACKAGE = {
+    "id": 728,
+    "status": "ACTIVE",
+    "remaining": 2378,
+    "activated_at": "2026-01-02T03:04:05+00:00",
+    "expired_at": "2026-02-02T03:04:05+00:00",
+    "finished_at": None,
+    "package": PACKAGE,
+}
+GUIDE = {
+    "model": None,
+    "version": "17,16",
+    "installation_via_qr_code": {
+        "steps": {"2": "Scan.", "10": "Done.", "1": "Open the settings."},
+        "qr_code_data": "LPA:1$lpa.example.com$MATCHING-SECRET",
+        "qr_code_url": "https://example.com/qr?signature=QR-SECRET",
+        "direct_apple_installation_url": "https://example.com/apple?carddata=MATCHING-SECRET",
+    },
+    "installation_manual": {
+        "steps": {"1": "Enter the code."},
+        "smdp_address_and_activation_code": "LPA:1$lpa.example.com$MATCHING-SECRET",
+    },
+    "network_setup": {"steps": {"1": "Turn it on."}, "apn_type": "manual", "apn_value": "a", "is_roaming": True},
+}
+INSTRUCTIONS = {"data": {"instructions": {"language": "EN", "ios": [GUIDE], "android": [GUIDE]}}, "meta": META}
+SCHEDULED = {
+    "request_id": "9_rK4-KGgz8n71eGgdNS5cV7Y",
+    "due_date": "2026-03-28 10:00",
+    "latest_cancellation_date": "2026-03-27 10:00",
+}
+FUTURE_ORDER = {**SCHEDULED, "quantity": 1, "description": "REF", "status": "pending", "package_id": PACKAGE["id"]}
+ESIM_VOUCHERS = [
+    {"package_id": "a", "codes": ["VOUCHER-SECRET", "VOUCHER-SECRET-2"], "booking_reference": "123"},
+    {"package_id": "b", "codes": ["VOUCHER-SECRET-3"], "booking_reference": 123},
+]
+AIRMONEY = {
+    "id": 8,
+    "code": "VOUCHER-SECRET",
+    "usage_limit": 40,
+    "amount": 22.5,
+    "is_paid": False,
+    "created_at": "2026-01-02 03:04:05",
+}
+REFUND = {"refund_id": "12345", "created_at": "2026-01-02 03:04"}
+RATES = {
+    "date": "2026-01-30",
+    "rates": [{"from": "USD", "mid": "1.6059162", "to": "AUD"}, {"from": "usd", "mid": 0.5, "to": "GBP"}],
+}
+PRODUCT_INFORMATION = {
+    "package_id": "test-land-7days-1gb",
+    "product_name": "1 GB - 7 Tage",
+    "product_description": "1 GB - 7 Tage",
+    "date_marketed": None,
+    "service_internet": True,
+    "service_telephony": False,
+    "service_sms": False,
+    "network_providers": ["Testcom"],
+    "network_technologies": ["5G"],
+    "data_allowance_mb": "1024",
+    "data_allowance_display": "1 GB",
+    "validity_days": 7,
+    "voice_minutes": 0,
+    "sms_included": 0,
+    "retail_price_eur": "10.12",
+    "max_download_speed_mbit": "20000",
+    "max_upload_speed_mbit": "10000",
+    "throttled_download_speed_mbit": "1 Mbps",
+    "throttled_upload_speed_mbit": "1 Mbps",
+    "throttle_threshold_mb": 3072,
+    "is_unlimited": False,
+    "is_fair_usage_policy": True,
+    "fair_usage_policy": "Langsamer nach 3 GB am Tag.",
+    "out_of_bundle_rate_eur_per_mb": "Not applicable",
+    "activation_policy": "first-usage",
+    "is_roaming": True,
+    "auto_renewal": "Nein",
+    "terms_url": "https://example.com/terms",
+    "partner_brand_name": "Shop",
+    "partner_logo_url": "https://example.com/logo.png",
+    "legal_entity_name": "Shop Ltd",
+    "legal_address": "1 Example Street",
+    "pib_version": 1,
+    "pib_version_date": "2026-06-29T11:34:59+00:00",
+    "version_hash": "59b0",
+    "pib_version_pdf_link": "https://example.com/1.pdf",
+}
+DEVICES = [{"os": "ios", "brand": "Apple", "name": "iPhone 12"}, {"os": "android", "brand": "bq", "name": "X2"}]
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:

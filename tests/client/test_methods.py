@@ -90,7 +90,7 @@ def test_packages(client: AiraloClient, server: ScriptedServer) -> None:
         False,
         True,
     )
-    assert operator.coverages[0]["code"] == "TL"
+    assert operator.coverages[0].code == "TL"
     assert (package.id, package.type, package.title, package.data) == (PACKAGE["id"], "sim", "1 GB - 7 Days", "1 GB")
     assert (package.price, package.net_price) == (Decimal("9.5"), Decimal("7.25"))
     assert (package.amount, package.day, package.is_unlimited) == (1024, 7, False)

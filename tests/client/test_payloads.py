@@ -12,7 +12,29 @@ import pytest
 from django_airalo.client import payloads as p
 from django_airalo.exceptions import PayloadError
 
-from .support import ACCEPTED, LOCATION, ORDER, SIM, SIM_SECRETS, TOKEN_MARK, page, token
+from .support import (
+    ACCEPTED,
+    AIRMONEY,
+    DEVICES,
+    ESIM_VOUCHERS,
+    FULL_SIM,
+    FUTURE_ORDER,
+    INSTRUCTIONS,
+    LOCATION,
+    ORDER,
+    PRODUCT_INFORMATION,
+    RATES,
+    REFUND,
+    SCHEDULED,
+    SHARING,
+    SIM,
+    SIM_PACKAGE,
+    SIM_SECRETS,
+    TOKEN_MARK,
+    USAGE,
+    page,
+    token,
+)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +163,12 @@ def test_a_refusal_names_the_field_and_never_the_content(read: Any) -> None:
 
 
 def every_payload() -> list[Any]:
-    order = p.OrderData.from_json({"data": ORDER, "request_id": "r"})
+    order = p.OrderData.from_json({"data": {**ORDER, "sharing": SHARING}, "request_id": "r"})
+    sim = p.SimData.from_json({"data": FULL_SIM})
+    rates = p.ExchangeRatesData.from_json({"data": RATES})
+    instructions = p.InstructionsData.from_json(INSTRUCTIONS)
+    (coverage,) = p.OperatorData.from_json(LOCATION["operators"][0]).coverages  # type: ignore[index]
+    assert sim.order is not None
     catalogue = p.Page.from_json(page([{**LOCATION, "secret": "IN-RAW"}]), p.LocationData.from_json)
     ((operator, package),) = catalogue.items[0].packages()
     return [
@@ -154,6 +181,28 @@ def every_payload() -> list[Any]:
         catalogue.items[0],
         operator,
         package,
+        catalogue.pricing,
+        coverage,
+        coverage.networks[0],
+        p.CountryData.from_json({"country_code": "TL", "title": "Test Land"}),
+        p.PackageOverrideData.from_json({"package_id": "a", "secret": "IN-RAW"}),
+        p.ProductInformationData.from_json({"data": PRODUCT_INFORMATION}),
+        rates,
+        rates.rates[0],
+        p.DeviceData.from_json(DEVICES[0]),
+        sim,
+        sim.order,
+        sim.order.user,
+        p.UsageData.from_json({"data": USAGE}),
+        p.SimPackageData.from_json(SIM_PACKAGE),
+        instructions,
+        instructions.ios[0],
+        p.ScheduledOrder.from_json({"data": SCHEDULED}),
+        p.FutureOrderData.from_json(FUTURE_ORDER),
+        p.RefundData.from_json({"data": REFUND}),
+        p.EsimVoucherRequest(package_id="a", quantity=1),
+        *p.EsimVoucherData.all_from_json({"data": ESIM_VOUCHERS}),
+        p.AirmoneyVoucherData.from_json({"data": AIRMONEY}),
         p.BalanceData.from_json({"data": {"balances": []}}),
         p.NotificationData.from_json({"data": {"notification": {"type": "async_orders", "secret": "IN-RAW"}}}),
     ]

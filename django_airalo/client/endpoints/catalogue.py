@@ -1,0 +1,91 @@
+"""Packages, product information, overrides, exchange rates, devices."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from django_airalo.client.payloads import (
+    DeviceData,
+    ExchangeRatesData,
+    LocationData,
+    PackageOverrideData,
+    Page,
+    ProductInformationData,
+)
+
+from .base import Endpoints, segment
+
+
+class CatalogueEndpoints(Endpoints):
+    def get_packages(
+        self,
+        *,
+        type: Literal["local", "global"] | None = None,
+        country: str | None = None,
+        include_topup: bool = False,
+        limit: int | None = None,
+        page: int | None = None,
+        language: str | None = None,
+    ) -> Page[LocationData]:
+        """GET /v2/packages: one page, or (without ``limit`` and ``page``) the whole catalogue in one answer.
+
+        ``limit`` and ``total`` count countries and regions, not packages. ``country`` is an ISO 3166 code of two
+        letters, ``language`` a code for ``Accept-Language``.
+        """
+        params: dict[str, Any] = {
+            "filter[type]": type,
+            "filter[country]": country,
+            "include": "topup" if include_topup else None,
+            "limit": limit,
+            "page": page,
+        }
+        document = self._call("GET", "/v2/packages", limits=[self._limits.packages], params=params, language=language)
+        return self._page(document, LocationData.from_json)
+
+    def iter_packages(self, *, page_size: int = 50, **filters: Any) -> Iterator[LocationData]:
+        """All countries and regions with their packages, ``page_size`` of them a request.
+
+        Takes the filters of :meth:`get_packages`.
+        """
+        number = 1
+        while True:
+            page = self.get_packages(limit=page_size, page=number, **filters)
+            yield from page.items
+            if not page.has_next:
+                return
+            number += 1
+
+    def get_product_information(self, slug: str, *, language: str | None = None) -> ProductInformationData:
+        """GET /v2/packages/{slug}/product-information: the summary that the law asks for, of the package ``slug``.
+
+        A package without one raises ``AiraloNotFoundError``, a company that may not have it ``AiraloPermissionError``.
+        """
+        document = self._call(
+            "GET",
+            f"/v2/packages/{segment(slug)}/product-information",
+            limits=[self._limits.product_information(slug)],
+            language=language,
+        )
+        return ProductInformationData.from_json(document)
+
+    def get_package_overrides(self, *, page: int | None = None) -> Page[PackageOverrideData]:
+        """GET /v2/packages/overrides: one page of what was arranged for this company.
+
+        Airalo's own PHP SDK calls it; no document describes it.
+        """
+        document = self._call("GET", "/v2/packages/overrides", params={"page": page})
+        return self._page(document, PackageOverrideData.from_json)
+
+    def get_exchange_rates(self, *, date: dt.date | None = None, to: Sequence[str] = ()) -> ExchangeRatesData:
+        """GET /v2/finance/exchange-rates: Airalo's rates from USD, today's or those of ``date``.
+
+        ``to`` are ISO 4217 codes; none means all. Airalo's SDKs call it; its documents do not describe it.
+        """
+        params = {"date": date.isoformat() if date else None, "to": ",".join(to)}
+        return ExchangeRatesData.from_json(self._call("GET", "/v2/finance/exchange-rates", params=params))
+
+    def get_compatible_devices(self) -> tuple[DeviceData, ...]:
+        """GET /v2/compatible-devices-lite: all devices that take eSIMs."""
+        return self._page(self._call("GET", "/v2/compatible-devices-lite"), DeviceData.from_json).items

@@ -1,0 +1,156 @@
+"""Buying: eSIMs now, eSIMs later, top-ups; and looking at what was bought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from django_airalo.client.payloads import AcceptedOrder, FutureOrderData, OrderData, Page, ScheduledOrder
+from django_airalo.exceptions import AiraloResponseError
+
+from .base import Endpoints, filled, utc_minute
+
+#: Future orders that one call may cancel; Airalo's limit.
+MAX_CANCELLED = 10
+
+
+class OrderEndpoints(Endpoints):
+    def submit_order_async(
+        self, *, package_id: str, quantity: int, description: str = "", **optional: Any
+    ) -> AcceptedOrder:
+        """POST /v2/orders-async: buys. Sent once, whatever happens.
+
+        Optional: ``brand_settings_name``, ``to_email``, ``sharing_option`` and ``copy_address`` (lists),
+        ``webhook_url`` (overrides the opted-in address). Without ``webhook_url`` and opt-in Airalo refuses.
+        """
+        body = filled(
+            {
+                "package_id": package_id,
+                "quantity": quantity,
+                "type": "sim",
+                "description": description,
+                **optional,
+            }
+        )
+        return self._bought(AcceptedOrder.from_json, self._call("POST", "/v2/orders-async", json=body))
+
+    def submit_order(self, *, package_id: str, quantity: int, description: str = "", **optional: Any) -> OrderData:
+        """POST /v2/orders: buys and waits for the eSIMs. Sent once, whatever happens.
+
+        Optional: ``brand_settings_name``, ``to_email``, ``sharing_option`` and ``copy_address`` (lists).
+        """
+        body = filled(
+            {
+                "package_id": package_id,
+                "quantity": quantity,
+                "type": "sim",
+                "description": description,
+                **optional,
+            }
+        )
+        return self._order("/v2/orders", body)
+
+    def submit_topup(self, *, package_id: str, iccid: str, description: str = "") -> OrderData:
+        """POST /v2/orders/topups: buys a package for an eSIM and waits for it. Sent once, whatever happens.
+
+        There is no asynchronous way. The answer has neither eSIMs nor the ICCID. A recycled eSIM raises
+        ``RecycledEsimError``.
+        """
+        body = filled({"package_id": package_id, "iccid": iccid, "description": description})
+        return self._order("/v2/orders/topups", body)
+
+    def _order(self, path: str, body: dict[str, Any]) -> OrderData:
+        order = OrderData.from_json(self._call("POST", path, json=body))
+        if order.id is None:
+            raise AiraloResponseError(f"The answer to POST {path} has no data.id.", may_have_acted=True)
+        return order
+
+    def list_orders(
+        self,
+        *,
+        description: str | None = None,
+        code: str | None = None,
+        iccid: str | None = None,
+        order_status: str | None = None,
+        created_at: str | None = None,
+        include: Sequence[str] = ("sims", "status"),
+        limit: int | None = None,
+        page: int | None = None,
+    ) -> Page[OrderData]:
+        """GET /v2/orders. ``description``, ``code`` and ``iccid`` match anywhere in the field (SQL ``LIKE``).
+
+        ``order_status`` is a slug (``completed``, ``failed``, ``refunded``), ``created_at`` a range
+        ``"2026-01-01 - 2026-01-31"``.
+        """
+        params: dict[str, Any] = {
+            "filter[description]": description,
+            "filter[code]": code,
+            "filter[iccid]": iccid,
+            "filter[order_status]": order_status,
+            "filter[created_at]": created_at,
+            "include": ",".join(include),
+            "limit": limit,
+            "page": page,
+        }
+        return self._page(
+            self._call("GET", "/v2/orders", limits=[self._limits.lookups], params=params), OrderData.from_json
+        )
+
+    def get_order(self, order_id: int, *, include: Sequence[str] = ("sims", "status")) -> OrderData:
+        """GET /v2/orders/{id}, by Airalo's numeric id. A foreign or unknown id is answered like a bad token (401)."""
+        return OrderData.from_json(
+            self._call("GET", f"/v2/orders/{int(order_id)}", params={"include": ",".join(include)})
+        )
+
+    # Future orders
+
+    def submit_future_order(
+        self, *, package_id: str, quantity: int, due_date: datetime, description: str = "", **optional: Any
+    ) -> ScheduledOrder:
+        """POST /v2/future-orders: has Airalo buy at ``due_date`` (aware). Sent once, whatever happens.
+
+        ``due_date`` counts in minutes, from the day after tomorrow to a year ahead, both in UTC. Optional:
+        ``brand_settings_name``, ``to_email``, ``sharing_option`` and ``copy_address`` (lists), ``webhook_url``. The
+        eSIMs come by webhook, like those of ``submit_order_async()``.
+        """
+        body = filled(
+            {
+                "package_id": package_id,
+                "quantity": quantity,
+                "due_date": utc_minute(due_date),
+                "description": description,
+                **optional,
+            }
+        )
+        return self._bought(ScheduledOrder.from_json, self._call("POST", "/v2/future-orders", json=body))
+
+    def list_future_orders(
+        self,
+        *,
+        status: Literal["pending", "failed", "retry"] | None = None,
+        from_due_date: datetime | None = None,
+        to_due_date: datetime | None = None,
+        limit: int | None = None,
+        page: int | None = None,
+    ) -> Page[FutureOrderData]:
+        """GET /v2/future-orders: those of a status, by default the pending ones. Fulfilled ones are not listed."""
+        params: dict[str, Any] = {
+            "status": status,
+            "from_due_date": utc_minute(from_due_date) if from_due_date else None,
+            "to_due_date": utc_minute(to_due_date) if to_due_date else None,
+            "limit": limit,
+            "page": page,
+        }
+        return self._page(self._call("GET", "/v2/future-orders", params=params), FutureOrderData.from_json)
+
+    def cancel_future_orders(self, request_ids: Sequence[str]) -> None:
+        """POST /v2/cancel-future-orders: ten at most, each a day before it is due at the latest.
+
+        A refusal names each by its index (``request_ids.0``). Whether the others of the call are cancelled then, Airalo
+        does not say.
+        """
+        ids = list(request_ids)
+        if not 0 < len(ids) <= MAX_CANCELLED:
+            raise ValueError(f"From 1 to {MAX_CANCELLED} future orders can be cancelled in a call, not {len(ids)}.")
+        self._call("POST", "/v2/cancel-future-orders", json={"request_ids": ids})
