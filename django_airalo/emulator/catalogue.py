@@ -8,72 +8,19 @@ from __future__ import annotations
 import random
 import re
 import threading
-import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from .catalogue_data import (
     COUNTRIES,
-    CURRENCIES,
     NAME_ENDINGS,
     PLANS,
     REGIONS,
     TEST_PACKAGES,
     UNLIMITED_DAYS,
 )
-from .messages import php_json
-
-
-@dataclass(frozen=True)
-class Package:
-    """One package as an order needs it. Prices are US dollars for one eSIM."""
-
-    id: str
-    operator: str
-    title: str  # "1 GB - 7 Days"
-    data: str
-    days: int
-    price: float  # what Airalo charges consumers
-    net_price: float  # what the partner pays
-    coverage: str
-    voice: int | None
-    text: int | None
-    apn_type: str
-    apn_value: str | None
-    is_roaming: bool
-
-    @property
-    def full_title(self) -> str:
-        """The name an order carries."""
-        return f"{self.operator}-{self.title}"
-
-
-@dataclass
-class Place:
-    """A country or a region with its operators, and its JSON kept ready."""
-
-    slug: str
-    country_code: str
-    kind: str  # local | global
-    content: dict[str, Any]
-    _encoded: dict[bool, bytes] = field(default_factory=dict)
-
-    def encoded(self, topups: bool) -> bytes:
-        """Return the place as JSON, with or without the top-up packages."""
-        if topups not in self._encoded:
-            content = self.content if topups else _without_topups(self.content)
-            self._encoded[topups] = php_json(content)
-        return self._encoded[topups]
-
-
-def _without_topups(place: dict[str, Any]) -> dict[str, Any]:
-    operators = [
-        {**operator, "packages": [item for item in operator["packages"] if item["type"] == "sim"]}
-        for operator in place["operators"]
-    ]
-    return {**place, "operators": operators}
+from .catalogue_parts import Package, Place, cheapest, image, in_all_currencies, installation, slug_of
 
 
 class Catalogue:
@@ -84,7 +31,9 @@ class Catalogue:
         self._discount = discount
         self._names: set[str] = set()
         self._next_operator = 100
-        self.packages: dict[str, Package] = {}
+        self.packages: dict[str, Package] = {}  # of type sim
+        self.topups: dict[str, Package] = {}
+        self.topups_of: dict[int, list[Package]] = {}  # by operator
         self.places: list[Place] = [self._country(code, name) for code, name in COUNTRIES]
         self.places += [self._region(slug) for slug in REGIONS]
         self.test_place = self._test_place()
@@ -128,7 +77,8 @@ class Catalogue:
             "slug": slug,
             "country_code": code,
             "title": title,
-            "image": _image("flags", slug, 132, 99),
+            "image": image("flags", slug, 132, 99),
+            "min_price": cheapest(operators),
             "operators": operators,
         }
         return Place(slug, code, kind, content)
@@ -165,7 +115,7 @@ class Catalogue:
             "apn_value": apn,
             "is_roaming": self._random.random() < 0.7,
             "info": [f"{generation} data eSIM for travellers.", "Rechargeable online with no expiry."],
-            "image": _image("operators", slug_of(title), 1035, 653),
+            "image": image("operators", slug_of(title), 1035, 653),
             "plan_type": plan_type if plan_type != "none" else "data",
             "activation_policy": self._random.choice(("first-usage", "first-usage", "installation")),
             "is_kyc_verify": False,
@@ -187,7 +137,7 @@ class Catalogue:
             },
             "packages": [],
             "countries": [
-                {"country_code": member, "title": name, "image": _image("flags", slug_of(name), 132, 99)}
+                {"country_code": member, "title": name, "image": image("flags", slug_of(name), 132, 99)}
                 for member, name in covered
             ],
         }
@@ -233,32 +183,42 @@ class Catalogue:
         if extra:
             title = f"{data} - {extra['text']} SMS - {extra['voice']} Mins - {days} Days"
         net_price = round(price * self._random.uniform(0.25, 0.75), 2)
+        # Airalo's unlimited packages have an amount of 0, but sometimes another number.
+        amount = self._random.choice((0, 0, 0, 28_672)) if unlimited else gigabytes * 1024
+        package = Package(
+            id=name,
+            operator=operator["title"],
+            title=title,
+            data=data,
+            days=days,
+            price=price,
+            net_price=net_price,
+            coverage=coverage,
+            voice=extra.get("voice"),
+            text=extra.get("text"),
+            apn_type=operator["apn_type"],
+            apn_value=operator["apn_value"],
+            is_roaming=operator["is_roaming"],
+            kind=kind,
+            operator_id=operator["id"],
+            amount=amount,
+            is_unlimited=unlimited,
+            short_info=None if extra else "This eSIM doesn't come with a phone number.",
+        )
         if kind == "sim":
-            self.packages[name] = Package(
-                id=name,
-                operator=operator["title"],
-                title=title,
-                data=data,
-                days=days,
-                price=price,
-                net_price=net_price,
-                coverage=coverage,
-                voice=extra.get("voice"),
-                text=extra.get("text"),
-                apn_type=operator["apn_type"],
-                apn_value=operator["apn_value"],
-                is_roaming=operator["is_roaming"],
-            )
+            self.packages[name] = package
+        else:
+            self.topups[name] = package
+            self.topups_of.setdefault(operator["id"], []).append(package)
         content: dict[str, Any] = {
             "id": name,
             "type": kind,
             "price": price,
-            # Airalo's unlimited packages have an amount of 0, but sometimes another number.
-            "amount": self._random.choice((0, 0, 0, 28_672)) if unlimited else gigabytes * 1024,
+            "amount": amount,
             "day": days,
             "is_unlimited": unlimited,
             "title": title,
-            "short_info": None if extra else "This eSIM doesn't come with a phone number.",
+            "short_info": package.short_info,
             "qr_installation": installation(operator["title"], coverage, operator["apn_value"], by_qr=True),
             "manual_installation": installation(operator["title"], coverage, operator["apn_value"], by_qr=False),
             "is_fair_usage_policy": unlimited,
@@ -272,42 +232,6 @@ class Catalogue:
             content["net_price"] = net_price
             content["prices"] = {"net_price": in_all_currencies(net_price), **content["prices"]}
         return content
-
-
-def slug_of(name: str) -> str:
-    """Return ``name`` as Airalo makes slugs of names: plain letters, digits and hyphens."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
-
-
-def in_all_currencies(amount: float) -> dict[str, float]:
-    """Return an amount of US dollars in the 18 currencies Airalo lists."""
-    return {code: round(amount * rate, digits) for code, (rate, digits) in CURRENCIES.items()}
-
-
-def installation(operator: str, coverage: str, apn: str | None, *, by_qr: bool) -> str:
-    """Return installation instructions in HTML, of about the length Airalo's have."""
-    how = (
-        "To activate the eSIM by scanning the QR code on your eSIM capable device you need to print or display "
-        "this QR code on another device:"
-        if by_qr
-        else "To manually activate the eSIM on your eSIM capable device:"
-    )
-    first = "Scan the QR code." if by_qr else "Enter the SM-DP+ address and the activation code by hand."
-    access = f'Set the APN to "{apn}" in your settings menu.' if apn else "The APN is set automatically."
-    return (
-        f"<p><b>eSIM name:</b> {operator}</p><p><b>Coverage: </b>{coverage}</p><p><b>{how}</b></p><ol>"
-        f"<li>Open Settings > Cellular/Mobile > Add Cellular/Mobile Plan.</li><li>{first}</li>"
-        "<li>Confirm the details of the eSIM plan.</li><li>Give the eSIM a label you will recognise.</li></ol>"
-        "<p><b>To make sure that your usual plan is not used abroad:</b></p><ol><li>Choose the eSIM as the line for "
-        "cellular/mobile data.</li><li>Switch off data switching between the lines.</li></ol>"
-        f"<p><b>To access data:</b></p><ol><li>{access}</li><li>Enable data roaming for this eSIM.</li>"
-        "<li>If there is no connection, switch the aeroplane mode on and off again.</li></ol>"
-    )
-
-
-def _image(folder: str, name: str, width: int, height: int) -> dict[str, Any]:
-    return {"width": width, "height": height, "url": f"https://cdn.example.com/{folder}/{name}.png"}
 
 
 _building = threading.Lock()

@@ -92,7 +92,6 @@ CURRENCIES: dict[str, tuple[float, int]] = {
     "AUD": (1.52, 2),
     "BRL": (5.4, 2),
     "CAD": (1.37, 2),
-    "CHF": (0.81, 2),
     "EUR": (0.87, 2),
     "GBP": (0.75, 2),
     "IDR": (16400, 0),
@@ -100,12 +99,13 @@ CURRENCIES: dict[str, tuple[float, int]] = {
     "INR": (87.5, 2),
     "JPY": (148, 0),
     "KRW": (1390, 0),
+    "KWD": (0.306, 3),
     "MXN": (18.7, 2),
     "MYR": (4.22, 2),
     "SGD": (1.28, 2),
-    "THB": (32.4, 2),
     "USD": (1, 2),
     "VND": (26200, 0),
+    "ZAR": (17.4, 2),
 }
 
 # Gigabytes and days of the ordinary packages of an operator, cheapest first.
@@ -132,4 +132,11 @@ TEST_PACKAGES: dict[str, int] = {
     "test-disabled-top-up-7days-1gb": 23,
     "test-not-enough-7days-1gb": 33,
     "test-out-of-stock-7days-1gb": 34,
+}
+
+# Packages that can only be ordered for later: the state such a future order stays in (sandbox, documented).
+TEST_FUTURE_PACKAGES: dict[str, str] = {
+    "test-create-pending-future-order-7days-1gb": "pending",
+    "test-create-failed-future-order-7days-1gb": "failed",
+    "test-create-retry-future-order-7days-1gb": "retry",
 }

@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--brand", dest="brands", action="append", help="a brand name that exists; may be repeated (default: any)")
     add("--list-test-packages", action="store_true", help="show the test-… packages in the catalogue too")
     add("--listing-delay", type=float, default=usual.listing_delay, help="seconds until a fulfilled order is listed")
+    add("--usage-cache", type=float, default=usual.usage_cache, help="seconds in which usage does not change")
     add("--webhook-shape", choices=WEBHOOK_SHAPES, default=usual.webhook_shape, help="default: %(default)s")
     add("--webhook-delay", type=float, default=usual.webhook_delay, help="seconds (default: %(default)s)")
     add("--webhook-timeout", type=float, default=usual.webhook_timeout, help="seconds (default: %(default)s)")

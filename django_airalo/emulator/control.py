@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from . import usage
 from .errors import ApiError, control_error
+from .esims import find_esim
 from .faults import Fault
 from .ledger import TABLES, Row
 from .messages import Request, Response
@@ -101,10 +104,51 @@ def set_stock(world: World, package_id: str, quantity: int | None) -> None:
 
 
 def withdraw(world: World, package_id: str, withdrawn: bool = True) -> None:
-    """Take a package out of the catalogue (an order for it is refused with code 34), or put it back."""
-    if package_id not in world.catalogue.packages:
+    """Take a package out of the catalogue (an order is refused with code 34, a top-up with 23), or put it back."""
+    if package_id not in world.catalogue.packages and package_id not in world.catalogue.topups:
         raise ValueError(f"there is no package {package_id}")
     (world.withdrawn.add if withdrawn else world.withdrawn.discard)(package_id)
+
+
+def set_usage(world: World, iccid: str, **changes: Any) -> dict[str, Any]:
+    """Use an eSIM (``use``: MB, ``use_voice``, ``use_text``), or say what its usage is told to be; return it.
+
+    What is told is one or more of the fields of the answer, such as status or remaining; None takes all that
+    was told back.
+    """
+    esim = _esim(world, iccid)
+    steps = {name: int(changes.pop(f"use{suffix}", 0)) for name, suffix in USE.items()}
+    used = changes.pop("activate", False) or any(steps.values())
+    unknown = set(changes) - {*usage.SETTABLE, "told"}
+    if unknown:
+        raise ValueError(f"usage has no {', '.join(sorted(unknown))}")
+    if changes.get("status") not in (None, *usage.STATUSES):
+        raise ValueError(f"status must be one of {', '.join(usage.STATUSES)}")
+    with world.ledger.transaction():
+        if used:
+            usage.use(world, esim, **steps)
+        told = {} if changes.pop("told", "") is None else json.loads(esim["usage"] or "{}")
+        world.ledger.execute("UPDATE esims SET usage = ? WHERE id = ?", (json.dumps(told | changes), esim["id"]))
+    world.usage_cache.pop(iccid, None)
+    world.courier.nudge()
+    return usage.report(world, _esim(world, iccid))
+
+
+USE = {"data": "", "voice": "_voice", "text": "_text"}
+
+
+def _esim(world: World, iccid: str) -> Row:
+    try:
+        return find_esim(world, iccid)
+    except ApiError:
+        raise ValueError(f"there is no eSIM {iccid}") from None
+
+
+def recycle(world: World, iccid: str, recycled: bool = True) -> None:
+    """Recycle an eSIM, as Airalo does with those long unused, or take that back."""
+    at = time.time() if recycled else None
+    world.ledger.execute("UPDATE esims SET recycled_at = ? WHERE id = ?", (at, _esim(world, iccid)["id"]))
+    world.usage_cache.pop(iccid, None)
 
 
 def reset(world: World, balance: Any = None) -> None:
@@ -113,6 +157,7 @@ def reset(world: World, balance: Any = None) -> None:
     world.faults.clear()
     world.limits.reset()
     world.withdrawn.clear()
+    world.usage_cache.clear()
     set_balance(world, world.options.balance if balance is None else balance)
 
 
@@ -155,6 +200,15 @@ def _package(world: World, data: dict[str, Any]) -> Any:
     return DONE
 
 
+def _usage(world: World, data: dict[str, Any]) -> Any:
+    return set_usage(world, **data)
+
+
+def _recycle(world: World, data: dict[str, Any]) -> Any:
+    recycle(world, data["iccid"], bool(data.get("recycled", True)))
+    return DONE
+
+
 def _push(world: World, data: dict[str, Any]) -> Any:
     return {"status": push(world, **data)}
 
@@ -179,6 +233,8 @@ ROUTES: dict[tuple[str, str], Control] = {
     ("POST", "balance"): _balance,
     ("POST", "stock"): _stock,
     ("POST", "package"): _package,
+    ("POST", "usage"): _usage,
+    ("POST", "recycle"): _recycle,
     ("POST", "push"): _push,
     ("POST", "options"): _options,
     ("POST", "reset"): _reset,

@@ -196,6 +196,21 @@ class Emulator:
         """Take a package out of the catalogue, or put it back."""
         control.withdraw(self.world, package_id, withdrawn)
 
+    def use(self, iccid: str, data: int = 0, voice: int = 0, text: int = 0) -> Row:
+        """Use so many megabytes, minutes and messages of an eSIM; return its usage.
+
+        The first use activates the eSIM, even one of nothing.
+        """
+        return control.set_usage(self.world, iccid, use=data, use_voice=voice, use_text=text, activate=True)
+
+    def set_usage(self, iccid: str, **told: Any) -> Row:
+        """Say what the usage of an eSIM is told to be, such as ``status="EXPIRED"``; return its usage."""
+        return control.set_usage(self.world, iccid, **told)
+
+    def recycle(self, iccid: str, recycled: bool = True) -> None:
+        """Recycle an eSIM: it can no longer be used or topped up."""
+        control.recycle(self.world, iccid, recycled)
+
     def push(self, order: int | str, **how: Any) -> int | None:
         """Send an order's webhook now and return the status it was answered with (None: no answer).
 

@@ -169,7 +169,7 @@ RANDOM_BUYING = (
     "webhook-first",
     "reorder",
 )
-BUYING = ("orders", "orders-async")
+BUYING = ("orders", "orders-async", "topups", "future-orders", "voucher-esim", "voucher-airmoney", "refund")
 
 
 @dataclass

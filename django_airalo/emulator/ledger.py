@@ -35,15 +35,36 @@ CREATE TABLE IF NOT EXISTS purchases (
     id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, request_id TEXT UNIQUE, description TEXT,
     package_id TEXT NOT NULL, quantity INTEGER NOT NULL, price TEXT NOT NULL, created_at REAL NOT NULL,
     due_at REAL NOT NULL, listed_at REAL, status TEXT NOT NULL, webhook_url TEXT, brand TEXT,
-    plan TEXT NOT NULL, body TEXT
+    plan TEXT NOT NULL, type TEXT NOT NULL DEFAULT 'sim', iccid TEXT, share TEXT
 );
 CREATE INDEX IF NOT EXISTS purchases_due ON purchases (status, due_at);
 CREATE INDEX IF NOT EXISTS purchases_description ON purchases (description);
 CREATE TABLE IF NOT EXISTS esims (
-    id INTEGER PRIMARY KEY, purchase_id INTEGER NOT NULL, iccid TEXT, matching_id TEXT NOT NULL, body TEXT NOT NULL
+    id INTEGER PRIMARY KEY, purchase_id INTEGER NOT NULL, iccid TEXT, matching_id TEXT NOT NULL, body TEXT NOT NULL,
+    brand TEXT, recycled_at REAL, data_used INTEGER NOT NULL DEFAULT 0, voice_used INTEGER NOT NULL DEFAULT 0,
+    text_used INTEGER NOT NULL DEFAULT 0, usage TEXT
 );
 CREATE INDEX IF NOT EXISTS esims_purchase ON esims (purchase_id);
 CREATE INDEX IF NOT EXISTS esims_iccid ON esims (iccid);
+CREATE TABLE IF NOT EXISTS esim_packages (
+    id INTEGER PRIMARY KEY, iccid TEXT NOT NULL, purchase_id INTEGER NOT NULL, package_id TEXT NOT NULL,
+    activated_at REAL, expired_at REAL, finished_at REAL
+);
+CREATE INDEX IF NOT EXISTS esim_packages_iccid ON esim_packages (iccid);
+CREATE TABLE IF NOT EXISTS future_orders (
+    request_id TEXT PRIMARY KEY, package_id TEXT NOT NULL, quantity INTEGER NOT NULL, description TEXT,
+    due_at REAL NOT NULL, status TEXT NOT NULL, webhook_url TEXT, brand TEXT, share TEXT, plan TEXT NOT NULL,
+    purchase_id INTEGER
+);
+CREATE INDEX IF NOT EXISTS future_orders_due ON future_orders (status, due_at);
+CREATE TABLE IF NOT EXISTS refunds (
+    id INTEGER PRIMARY KEY, iccids TEXT NOT NULL, reason TEXT NOT NULL, notes TEXT, email TEXT, at REAL NOT NULL,
+    status TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS vouchers (
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, code TEXT NOT NULL UNIQUE, package_id TEXT, booking_reference TEXT,
+    amount TEXT, usage_limit INTEGER, is_paid INTEGER, price TEXT NOT NULL, at REAL NOT NULL
+);
 CREATE TABLE IF NOT EXISTS webhooks (
     id INTEGER PRIMARY KEY, purchase_id INTEGER, kind TEXT NOT NULL, url TEXT NOT NULL, body BLOB NOT NULL,
     due_at REAL NOT NULL, tries INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL, after_id INTEGER,
@@ -55,7 +76,10 @@ CREATE TABLE IF NOT EXISTS pushes (
     url TEXT NOT NULL, body BLOB NOT NULL, status INTEGER, error TEXT
 );
 """
-TABLES = ("requests", "tokens", "optins", "stock", "purchases", "esims", "webhooks", "pushes")
+TABLES = (
+    *("requests", "tokens", "optins", "stock", "purchases", "esims", "esim_packages", "future_orders"),
+    *("refunds", "vouchers", "webhooks", "pushes"),
+)
 
 Row = dict[str, Any]
 

@@ -13,12 +13,18 @@ WEBHOOK_SHAPES = ("enveloped", "flat", "nested")
 PRICING_MODELS = ("net_pricing", "discount_pricing")
 
 # Calls allowed per number of seconds. Airalo publishes 3/min for the token (all clients of one partner together),
-# 80/min per access token for the packages, and 5/min per address for the webhook simulator. For orders
-# nothing is published, so nothing is limited here unless asked for.
+# 80/min per access token for the packages, 10/min per ICCID for its usage and its packages, 5/s for the usage of
+# all ICCIDs together, 60/min per package for its product information, and 5/min per address for the webhook
+# simulator and refunds. For orders nothing is published, so nothing is limited here unless asked for.
 DOCUMENTED_LIMITS: dict[str, tuple[int, float]] = {
     "token": (3, 60.0),
     "packages": (80, 60.0),
+    "usage": (10, 60.0),
+    "usage-client": (5, 1.0),
+    "sims-packages": (10, 60.0),
+    "product-information": (60, 60.0),
     "simulator": (5, 60.0),
+    "refund": (5, 60.0),
 }
 
 
@@ -39,6 +45,8 @@ class Options:
     pricing_model: str = "net_pricing"
     discount_percentage: int = 20  # under discount_pricing
     brands: tuple[str, ...] | None = None  # brand names that exist; None: any
+    topups_per_esim: int | None = None  # more are refused with order_exceed_limit; None: any number (not documented)
+    usage_cache: float = 0.0  # seconds for which an eSIM's usage is told as it was (Airalo: 20 minutes, sandbox 60)
     keyed_pages: bool = True  # from page 2 on, the packages' `data` is an object keyed by index, not a list
     list_test_packages: bool = False  # show the test-… packages in the catalogue too (they can always be ordered)
     list_failed: bool = False  # whether failed async orders are in the order list (unknown of the real one)

@@ -6,7 +6,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .endpoints import account, notifications, orders, packages, simulator, token
+from .endpoints import (
+    account,
+    instructions,
+    notifications,
+    order_list,
+    orders,
+    packages,
+    sim_packages,
+    sims,
+    simulator,
+    token,
+)
 from .faults import Fault
 from .messages import Request, Response
 from .world import World
@@ -23,7 +34,8 @@ class Route:
     pattern: re.Pattern[str]
     handler: Handler
     needs_token: bool = True
-    limit_by: str = "token"  # whose calls are counted together: token, client or address
+    limit_by: str = "token"  # whose calls are counted together: token, client, address, or first part of the path
+    limit_all: str = ""  # a second limit, of all the partner's calls together
 
 
 def route(name: str, method: str, path: str, handler: Handler, **more: str | bool) -> Route:
@@ -36,6 +48,7 @@ def route(name: str, method: str, path: str, handler: Handler, **more: str | boo
         handler,
         needs_token=bool(more.get("needs_token", True)),
         limit_by=str(more.get("limit_by", "token")),
+        limit_all=str(more.get("limit_all", "")),
     )
 
 
@@ -44,8 +57,16 @@ ROUTES: tuple[Route, ...] = (
     route("packages", "GET", "/v2/packages", packages.index),
     route("orders", "POST", "/v2/orders", orders.create),
     route("orders-async", "POST", "/v2/orders-async", orders.create_async),
-    route("orders-list", "GET", "/v2/orders", orders.index),
-    route("orders-get", "GET", "/v2/orders/{}", orders.show),
+    route("topups", "POST", "/v2/orders/topups", orders.create_topup),
+    route("orders-list", "GET", "/v2/orders", order_list.index),
+    route("orders-get", "GET", "/v2/orders/{}", order_list.show),
+    route("sims-list", "GET", "/v2/sims", sims.index),
+    route("sims-get", "GET", "/v2/sims/{}", sims.show),
+    route("usage", "GET", "/v2/sims/{}/usage", sim_packages.usage, limit_by="path", limit_all="usage-client"),
+    route("sims-topups", "GET", "/v2/sims/{}/topups", sim_packages.topups),
+    route("sims-packages", "GET", "/v2/sims/{}/packages", sim_packages.packages, limit_by="path"),
+    route("instructions", "GET", "/v2/sims/{}/instructions", instructions.show),
+    route("brand", "PUT", "/v2/sims/{}/brand", sims.set_brand),
     route("balance", "GET", "/v2/balance", account.balance),
     route("opt-in", "POST", "/v2/notifications/opt-in", notifications.opt_in),
     route("opt-in-get", "GET", "/v2/notifications/opt-in", notifications.show),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .catalogue import Catalogue, Package, catalogue
+from .catalogue import Catalogue, catalogue
+from .catalogue_parts import Package
 from .faults import FaultBook
 from .ledger import Ledger
 from .limits import RateLimits
@@ -26,12 +27,19 @@ class World:
     limits: RateLimits
     stopping: threading.Event = field(default_factory=threading.Event)
     withdrawn: set[str] = field(default_factory=set)  # packages taken out of the catalogue
+    usage_cache: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)  # ICCID: until when, what
     courier: Courier = field(init=False)
 
     @property
     def discount(self) -> bool:
         """Whether the partner's prices are a discount on the retail price, so that no net price is told."""
         return self.options.pricing_model == "discount_pricing"
+
+    @property
+    def pricing(self) -> dict[str, Any]:
+        """How the partner's prices are made, as answers about packages tell it."""
+        percentage = self.options.discount_percentage if self.discount else 0
+        return {"model": self.options.pricing_model, "discount_percentage": percentage}
 
     @property
     def catalogue(self) -> Catalogue:
@@ -41,6 +49,10 @@ class World:
     def package(self, package_id: str) -> Package | None:
         """Return an orderable package, or None."""
         return self.catalogue.packages.get(package_id)
+
+    def any_package(self, package_id: str) -> Package:
+        """Return a package of either type. Raises KeyError if there is none."""
+        return self.catalogue.packages.get(package_id) or self.catalogue.topups[package_id]
 
     def unit_price(self, package: Package) -> float:
         """Return what the partner pays for one eSIM, in US dollars."""

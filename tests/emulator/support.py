@@ -95,6 +95,18 @@ class Partner:
         """POST /v2/<path>."""
         return self.session.post(f"{self.url}/v2/{path}", timeout=how.pop("timeout", 10), **how)
 
+    def put(self, path: str, **how: Any) -> requests.Response:
+        """PUT /v2/<path>."""
+        return self.session.put(f"{self.url}/v2/{path}", timeout=10, **how)
+
+    def esim(self, package_id: str, **fields: Any) -> str:
+        """Order one eSIM at once and return its ICCID."""
+        return str(self.order(package_id, **fields).json()["data"]["sims"][0]["iccid"])
+
+    def topup(self, package_id: str, iccid: str, **fields: Any) -> requests.Response:
+        """Order a top-up."""
+        return self.post("orders/topups", json={"package_id": package_id, "iccid": iccid, **fields})
+
     def order(self, package_id: str, **fields: Any) -> requests.Response:
         """Order at once."""
         return self.post("orders", json={"package_id": package_id, "quantity": 1, **fields})

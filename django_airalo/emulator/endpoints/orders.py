@@ -1,41 +1,44 @@
-"""Orders: POST /v2/orders, POST /v2/orders-async, GET /v2/orders, GET /v2/orders/{id}."""
+"""Buying at once: POST /v2/orders, POST /v2/orders/topups; and in a while: POST /v2/orders-async."""
 
 from __future__ import annotations
 
-import re
 import time
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django_airalo.emulator import courier
-from django_airalo.emulator.catalogue import Package
-from django_airalo.emulator.errors import invalid, not_found, reason_only, unauthorised
+from django_airalo.emulator.catalogue_parts import Package
+from django_airalo.emulator.errors import ApiError, business, invalid, reason_only, unauthorised
+from django_airalo.emulator.esims import find_esim, package_of, refuse_recycled
 from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.ledger import Row
-from django_airalo.emulator.messages import Request, Response, php_json, success
-from django_airalo.emulator.orders import answer, buy, fulfil, listed, new_request_id, timestamp
+from django_airalo.emulator.messages import Request, Response, success
+from django_airalo.emulator.order_bodies import answer
+from django_airalo.emulator.orders import buy, fulfil, new_request_id
+from django_airalo.emulator.times import timestamp
 from django_airalo.emulator.world import World
 
-from .checks import paging, whole_number
-from .pages import links_and_meta
+from .checks import brand_problems, how_many, sharing
 
-MOST = 50  # eSIMs in one order
+TOPUP_TEST = "test-disabled-top-up-7days-1gb"
 
 
-def _checked(world: World, request: Request) -> tuple[Package, int]:
-    """Return what is ordered and how many, or raise 422 with all that is wrong."""
-    problems = {}
-    sent = request.data.get("quantity")
-    quantity = whole_number(sent)
-    if sent is None or sent == "":
-        problems["quantity"] = "The quantity field is required."
-    elif quantity is None:
-        problems["quantity"] = "The quantity must be an integer."
-    elif quantity < 1:
-        problems["quantity"] = "The quantity must be at least 1."
-    elif quantity > MOST:
-        problems["quantity"] = f"The quantity may not be greater than {MOST}."
+@dataclass(frozen=True)
+class Ordered:
+    """What a valid request asks for."""
+
+    package: Package
+    quantity: int
+    quantity_sent: Any
+    description: str | None
+    brand: str | None = None
+    iccid: str | None = None
+    share: dict[str, Any] | None = None
+
+
+def _checked(world: World, request: Request) -> Ordered:
+    """Return what is ordered, or raise 422 with all that is wrong."""
+    quantity, problems = how_many(request)
     package_id = request.text("package_id")
     package = world.package(package_id)
     if not package_id:
@@ -44,66 +47,99 @@ def _checked(world: World, request: Request) -> tuple[Package, int]:
         problems["package_id"] = "The selected package is invalid."
     if request.text("type") not in ("", "sim"):
         problems["type"] = "The selected type is invalid."
-    if request.text("to_email") and not request.data.get("sharing_option"):
-        problems["sharing_option"] = "The sharing option field is required when to email is present."
-    brand, brands = request.text("brand_settings_name"), world.options.brands
-    if brand and brands is not None and brand not in brands:
-        problems["brand_settings_name"] = "Brand settings name doesn't exist."
-    if problems or package is None or quantity is None:
+    share, wrong = sharing(request)
+    problems |= wrong | brand_problems(world, request.text("brand_settings_name"))
+    if problems or package is None:
         raise invalid(problems)
-    return package, quantity
-
-
-def _bought(
-    world: World,
-    request: Request,
-    ordered: tuple[Package, int],
-    fault: Fault,
-    request_id: str | None = None,
-    url: str | None = None,
-) -> int:
     description = request.text("description") or None
     brand = request.text("brand_settings_name") or None
-    arguments = (*ordered, request.data["quantity"], description, brand)
-    with world.ledger.transaction():  # the twin too, or neither
-        number = buy(world, *arguments, fault, request_id, url)
+    return Ordered(package, quantity, request.data["quantity"], description, brand, share=share)
+
+
+def bought(world: World, ordered: Ordered, fault: Fault, request_id: str | None = None, url: str | None = None) -> int:
+    """Buy what is ordered, and its twin if the fault says so: both or neither. Return the order's id."""
+    it = ordered
+    arguments = (it.package, it.quantity, it.quantity_sent, it.description, it.brand)
+    with world.ledger.transaction():
+        number = buy(world, *arguments, fault, request_id, url, iccid=it.iccid, share=it.share)
         if fault.twin:
             silent = replace(fault, webhook="none" if request_id else fault.webhook)
-            buy(world, *arguments, silent, new_request_id() if request_id else None)
+            twin_id = new_request_id() if request_id else None
+            twin = buy(world, *arguments, silent, twin_id, iccid=it.iccid, share=it.share)
+            if it.package.kind == "topup":
+                fulfil(world, twin)
     return number
 
 
 def create(world: World, request: Request, fault: Fault) -> Response:
     """Buy and deliver at once."""
     fault = replace(fault, webhook="success")  # an order that answers at once cannot fail later
-    number = _bought(world, request, _checked(world, request), fault)
+    return _at_once(world, _checked(world, request), fault)
+
+
+def _at_once(world: World, ordered: Ordered, fault: Fault) -> Response:
+    number = bought(world, ordered, fault)
     fulfil(world, number)
     world.courier.nudge()
-    purchase = _purchase(world, number)
-    return success(answer(world, purchase))
+    return success(answer(world, _purchase(world, number)))
+
+
+def create_topup(world: World, request: Request, fault: Fault) -> Response:
+    """Buy a top-up for one of the partner's eSIMs; it is there at once."""
+    package_id, iccid = request.text("package_id"), request.text("iccid")
+    fields = {"iccid": iccid, "package_id": package_id}
+    problems = {name: f"The {name.replace('_', ' ')} field is required." for name, value in fields.items() if not value}
+    if problems:
+        raise invalid(problems)
+    if package_id == TOPUP_TEST:
+        raise business(23)
+    try:
+        esim = find_esim(world, iccid)
+    except ApiError:
+        raise invalid({"iccid": "The selected iccid is invalid."}) from None
+    refuse_recycled(esim)
+    package = world.catalogue.topups.get(package_id)
+    if package is None or package.operator_id != package_of(world, esim).operator_id:
+        raise invalid({"package_id": "invalid topup package"})
+    most = world.options.topups_per_esim
+    if most is not None and _topups_of(world, iccid) >= most:
+        raise invalid({"package_id": "validation.order_exceed_limit"})
+    description = request.text("description") or f"Topup ({iccid})"
+    fault = replace(fault, webhook="success")
+    return _at_once(world, Ordered(package, 1, 1, description, iccid=iccid), fault)
+
+
+def _topups_of(world: World, iccid: str) -> int:
+    row = world.ledger.row("SELECT count(*) AS n FROM purchases WHERE type = 'topup' AND iccid = ?", (iccid,))
+    return int(row["n"]) if row else 0
 
 
 def create_async(world: World, request: Request, fault: Fault) -> Response:
     """Accept an order, deliver it later and say so by webhook."""
     ordered = _checked(world, request)
+    url = webhook_address(world, request)
+    request_id = new_request_id()
+    if fault.webhook_first:
+        fault = replace(fault, webhook_delay=3600.0)  # the courier must not come first
+    number = bought(world, ordered, fault, request_id, url)
+    if fault.webhook_first:
+        world.courier.fulfil_and_push(number)
+    world.courier.nudge()
+    return success({"request_id": request_id, "accepted_at": timestamp(time.time())}, 202)
+
+
+def webhook_address(world: World, request: Request) -> str:
+    """Return where the webhook of an order goes: its own address, or the opted-in one. Raises 422 without any."""
     url = request.text("webhook_url")
     if url:
         if not courier.valid_url(url):
             raise invalid({"webhook_url": "The webhook url format is invalid."})
         _probe(world, url)
-    else:
-        opted_in = world.ledger.row("SELECT contact_point FROM optins WHERE type = 'async_orders'")
-        if opted_in is None:
-            raise reason_only("User is not opted in and no webhook URL provided.")
-        url = opted_in["contact_point"]
-    request_id = new_request_id()
-    if fault.webhook_first:
-        fault = replace(fault, webhook_delay=3600.0)  # the courier must not come first
-    number = _bought(world, request, ordered, fault, request_id, url)
-    if fault.webhook_first:
-        world.courier.fulfil_and_push(number)
-    world.courier.nudge()
-    return success({"request_id": request_id, "accepted_at": timestamp(time.time())}, 202)
+        return url
+    opted_in = world.ledger.row("SELECT contact_point FROM optins WHERE type = 'async_orders'")
+    if opted_in is None:
+        raise reason_only("User is not opted in and no webhook URL provided.")
+    return str(opted_in["contact_point"])
 
 
 def _probe(world: World, url: str) -> None:
@@ -118,78 +154,3 @@ def _purchase(world: World, number: int) -> Row:
     if purchase is None:
         raise unauthorised()
     return purchase
-
-
-def show(world: World, request: Request, fault: Fault) -> Response:
-    """Return one order by its number. Somebody else's, or none, is answered with 401."""
-    if not request.params[0].isascii() or not request.params[0].isdigit():
-        raise not_found()
-    conditions, values = _visible(world)
-    row = world.ledger.row(
-        f"SELECT * FROM purchases WHERE {conditions} AND id = ?",  # noqa: S608
-        (*values, int(request.params[0][:18])),
-    )
-    if row is None:
-        raise unauthorised()
-    return success(listed(world, row, _include(request)))
-
-
-def _include(request: Request) -> set[str]:
-    return {name.strip() for name in request.query.get("include", "").split(",")}
-
-
-def _visible(world: World) -> tuple[str, tuple[Any, ...]]:
-    if world.options.list_failed:
-        return "((status = 'completed' AND listed_at <= ?) OR status = 'failed')", (time.time(),)
-    return "status = 'completed' AND listed_at <= ?", (time.time(),)
-
-
-def index(world: World, request: Request, fault: Fault) -> Response:
-    """Return fulfilled orders, newest first. Filters on text are LIKE searches, without regard to case."""
-    limit, page = paging(request)
-    limit = limit or 25
-    conditions, known = _visible(world)
-    values: list[Any] = list(known)
-    for name in ("description", "code"):
-        wanted = request.query.get(f"filter[{name}]", "")
-        if wanted:
-            conditions += f" AND {name} LIKE ?"
-            values.append(f"%{wanted}%")
-    iccid = request.query.get("filter[iccid]", "")
-    if iccid:
-        conditions += " AND id IN (SELECT purchase_id FROM esims WHERE iccid LIKE ?)"
-        values.append(f"%{iccid}%")
-    status = request.query.get("filter[order_status]", "")
-    if status:
-        conditions += " AND status = ?"
-        values.append(status.lower())
-    days = _days(request.query.get("filter[created_at]", ""))
-    if days:
-        conditions += " AND created_at >= ? AND created_at < ?"
-        values += days
-    counted = world.ledger.row(f"SELECT count(*) AS n FROM purchases WHERE {conditions}", tuple(values))  # noqa: S608
-    rows = world.ledger.rows(
-        f"SELECT * FROM purchases WHERE {conditions} ORDER BY id DESC LIMIT ? OFFSET ?",  # noqa: S608
-        (*values, limit, (page - 1) * limit),
-    )
-    include = _include(request)
-    total = counted["n"] if counted else 0
-    content = {
-        "data": [listed(world, row, include) for row in rows],
-        **links_and_meta(request, total, limit, page, len(rows)),
-    }
-    return Response(200, php_json(content))
-
-
-def _days(value: str) -> list[float]:
-    """Return the first and the end second of "2026-01-01 - 2026-01-31"; nothing for no filter."""
-    if not value:
-        return []
-    found = re.fullmatch(r"\s*(\d{4}-\d\d-\d\d)\s+-\s+(\d{4}-\d\d-\d\d)\s*", value)
-    try:
-        if found is None:
-            raise ValueError
-        first, last = (datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) for day in found.groups())
-    except ValueError:
-        raise invalid({"filter.created_at": "The created at format is invalid."}) from None
-    return [first.timestamp(), (last + timedelta(days=1)).timestamp()]

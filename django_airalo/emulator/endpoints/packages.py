@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from django_airalo.emulator.catalogue import Place
+from django_airalo.emulator import languages
+from django_airalo.emulator.catalogue_parts import Place
 from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.messages import Request, Response, php_json
 from django_airalo.emulator.world import World
@@ -33,17 +34,15 @@ def index(world: World, request: Request, fault: Fault) -> Response:
     size = limit or max(1, len(places))
     shown = places[(page - 1) * size : page * size]
     topups = "topup" in request.query.get("include", "")
+    language = languages.chosen(request.headers.get("accept-language", ""))
     tail = php_json(
         {
-            "pricing": {
-                "model": world.options.pricing_model,
-                "discount_percentage": world.options.discount_percentage if world.discount else 0,
-            },
+            "pricing": world.pricing,
             **links_and_meta(request, len(places), size, page, len(shown)),
         }
     )
     # The places are kept as JSON, so that the whole catalogue is a matter of joining bytes.
-    chunks = [_encoded(world, place, topups) for place in shown]
+    chunks = [_encoded(world, place, topups, language) for place in shown]
     if page > 1 and world.options.keyed_pages and chunks:
         start = (page - 1) * size
         chunks = [b'"%d":%b' % (start + index, chunk) for index, chunk in enumerate(chunks)]
@@ -53,8 +52,8 @@ def index(world: World, request: Request, fault: Fault) -> Response:
     return Response(200, b'{"data":%b,%b' % (data, tail[1:]))
 
 
-def _encoded(world: World, place: Place, topups: bool) -> bytes:
-    encoded = place.encoded(topups)
+def _encoded(world: World, place: Place, topups: bool, language: str) -> bytes:
+    encoded = place.encoded(topups, language)
     withdrawn = [name for name in world.withdrawn if b'"%b"' % name.encode() in encoded]
     if not withdrawn:
         return encoded

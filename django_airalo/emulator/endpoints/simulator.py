@@ -9,7 +9,8 @@ from django_airalo.emulator import courier
 from django_airalo.emulator.errors import error_only, invalid
 from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.messages import Request, Response, php_json
-from django_airalo.emulator.orders import answer, new_request_id
+from django_airalo.emulator.order_bodies import answer
+from django_airalo.emulator.orders import new_request_id
 from django_airalo.emulator.webhook_bodies import LOW_DATA_LEVELS, credit_limit_body, low_data_body, success_body
 from django_airalo.emulator.world import World
 
@@ -53,7 +54,8 @@ def _body(world: World, request: Request, event: str) -> dict[str, Any]:
         if kind not in LOW_DATA_LEVELS:
             raise invalid({"type": f"Type must be one of: {', '.join(LOW_DATA_LEVELS)}"})
         bought = world.ledger.row(
-            "SELECT package_id FROM purchases JOIN esims ON purchases.id = purchase_id WHERE iccid = ?", (iccid,)
+            "SELECT package_id FROM purchases JOIN esims ON purchases.id = esims.purchase_id WHERE esims.iccid = ?",
+            (iccid,),
         )
         return low_data_body(kind, iccid, bought["package_id"] if bought else "test-7days-1gb")
     if event == "credit_limit_notification":
@@ -62,7 +64,8 @@ def _body(world: World, request: Request, event: str) -> dict[str, Any]:
             raise invalid({"level": "Level must be one of: 50, 70, 80, 90"})
         return credit_limit_body(level, 225.35)
     purchase = world.ledger.row(
-        "SELECT purchases.* FROM purchases JOIN esims ON purchases.id = purchase_id WHERE iccid = ?", (iccid,)
+        "SELECT purchases.* FROM purchases JOIN esims ON purchases.id = esims.purchase_id WHERE esims.iccid = ?",
+        (iccid,),
     )
     if purchase is None:
         package = next(iter(world.catalogue.packages))

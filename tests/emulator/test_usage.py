@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from django_airalo.emulator import Emulator
+
+from .support import Partner, Receiver
+
+Pair = tuple[str, str]
+
+
+def test_usage_grows_through_the_packages(emulator: Emulator, partner: Partner, pair: Pair) -> None:
+    iccid = partner.esim(pair[0])
+
+    def usage() -> dict[str, object]:
+        answer = partner.get(f"sims/{iccid}/usage")
+        assert answer.status_code == 200
+        return dict(answer.json()["data"])
+
+    def packages() -> list[tuple[str, int]]:
+        rows = partner.get(f"sims/{iccid}/packages").json()["data"]
+        return [(row["status"], row["remaining"]) for row in reversed(rows)]
+
+    assert usage() == {
+        "remaining": 1024,
+        "total": 1024,
+        "expired_at": None,
+        "is_unlimited": False,
+        "status": "NOT_ACTIVE",
+        "remaining_voice": 10,
+        "remaining_text": 10,
+        "total_voice": 10,
+        "total_text": 10,
+    }
+    emulator.use(iccid, data=1000, voice=3, text=4)
+    now = usage()
+    assert (now["status"], now["remaining"], now["remaining_voice"], now["remaining_text"]) == ("ACTIVE", 24, 7, 6)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", str(now["expired_at"]))
+    partner.topup(pair[1], iccid)
+    emulator.use(iccid, data=100)
+    assert packages() == [("FINISHED", 0), ("ACTIVE", 948)]
+    now = usage()
+    assert (now["remaining"], now["total"], now["status"]) == (948, 2048, "ACTIVE")
+    emulator.use(iccid, data=5000)
+    assert usage()["status"] == "FINISHED"
+    assert packages() == [("FINISHED", 0), ("FINISHED", 0)]
+    row = partner.get(f"sims/{iccid}/packages").json()["data"][0]
+    for name in ("activated_at", "expired_at", "finished_at"):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", row[name])
+
+
+def test_an_unlimited_package_has_no_numbers(emulator: Emulator, partner: Partner) -> None:
+    package = next(item for item in emulator.world.catalogue.packages.values() if item.is_unlimited)
+    iccid = partner.esim(package.id)
+    emulator.use(iccid, data=9999)
+    content = partner.get(f"sims/{iccid}/usage").json()["data"]
+    assert (content["remaining"], content["total"], content["is_unlimited"]) == (0, 0, True)
+    assert content["status"] == "ACTIVE"
+    emulator.options.change(sandbox=True)
+    assert partner.get(f"sims/{iccid}/usage").json()["data"]["is_unlimited"] is False
+
+
+def test_a_recycled_esim_has_zeros_and_nulls(emulator: Emulator, partner: Partner, pair: Pair) -> None:
+    iccid = partner.esim(pair[0])
+    emulator.use(iccid, data=1)
+    emulator.recycle(iccid)
+    assert partner.get(f"sims/{iccid}/usage").json()["data"] == {
+        "remaining": 0,
+        "total": 0,
+        "expired_at": None,
+        "is_unlimited": None,
+        "status": "RECYCLED",
+        "remaining_voice": 0,
+        "remaining_text": 0,
+        "total_voice": 0,
+        "total_text": 0,
+    }
+
+
+@pytest.mark.parametrize("status", ["NOT_ACTIVE", "ACTIVE", "FINISHED", "UNKNOWN", "EXPIRED", "RECYCLED"])
+def test_what_is_told_may_be_set(emulator: Emulator, partner: Partner, pair: Pair, status: str) -> None:
+    iccid = partner.esim(pair[0])
+    emulator.set_usage(iccid, status=status, remaining=7, expired_at="2001-01-01 00:00:00")
+    content = partner.get(f"sims/{iccid}/usage").json()["data"]
+    assert content["status"] == status
+    assert content["remaining"] == (0 if status == "RECYCLED" else 7)
+    assert emulator.set_usage(iccid, told=None)["status"] == "NOT_ACTIVE"
+    with pytest.raises(ValueError, match="status must be one of"):
+        emulator.set_usage(iccid, status="BROKEN")
+    with pytest.raises(ValueError, match="usage has no colour"):
+        emulator.set_usage(iccid, colour="red")
+    with pytest.raises(ValueError, match="there is no eSIM"):
+        emulator.use("1")
+
+
+def test_usage_may_be_told_from_a_cache(emulator: Emulator, partner: Partner, pair: Pair) -> None:
+    iccid = partner.esim(pair[0])
+    emulator.options.change(usage_cache=1200.0)
+    assert partner.get(f"sims/{iccid}/usage").json()["data"]["total"] == 1024
+    partner.topup(pair[1], iccid)
+    assert partner.get(f"sims/{iccid}/usage").json()["data"]["total"] == 1024
+    emulator.set_usage(iccid, total=5)  # what a test says counts at once
+    assert partner.get(f"sims/{iccid}/usage").json()["data"]["total"] == 5
+
+
+def test_history_under_both_pricing_models(emulator: Emulator, partner: Partner, pair: Pair) -> None:
+    iccid = partner.esim(pair[0])
+    content = partner.get(f"sims/{iccid}/packages").json()
+    assert content["pricing"] == {"model": "net_pricing", "discount_percentage": 0}
+    assert content["data"][0]["package"]["net_price"] > 0
+    emulator.options.change(pricing_model="discount_pricing", discount_percentage=10)
+    content = partner.get(f"sims/{iccid}/packages").json()
+    assert content["pricing"] == {"model": "discount_pricing", "discount_percentage": 10}
+    assert content["data"][0]["package"]["net_price"] is None
+
+
+def test_running_low_is_told_to_who_opted_in(
+    emulator: Emulator, partner: Partner, pair: Pair, receiver: Receiver
+) -> None:
+    iccid = partner.esim(pair[0])
+    partner.post("notifications/opt-in", json={"type": "webhook_low_data", "webhook_url": receiver.url})
+    emulator.use(iccid, data=700)
+    emulator.use(iccid, data=300)  # 97 %: both levels at once
+    bodies = [json.loads(delivery.body) for delivery in receiver.wait(2)]
+    assert {body["level"] for body in bodies} == {"75%", "90%"}
+    assert {(body["iccid"], body["remaining_percentage"], body["package_name"]) for body in bodies} == {
+        (iccid, 2, pair[0])
+    }
+    assert emulator.wait_idle()
+    emulator.use(iccid, data=10)
+    assert emulator.wait_idle()
+    assert len(receiver.deliveries) == 2
+
+
+def test_limits_per_iccid_and_of_all_together(pair: Pair) -> None:
+    with Emulator(limits={"usage": (2, 60.0), "usage-client": (3, 60.0), "sims-packages": (1, 60.0)}) as emulator:
+        partner = Partner.of(emulator)
+        one, other = partner.esim(pair[0]), partner.esim(pair[0])
+        statuses = [partner.get(f"sims/{iccid}/usage").status_code for iccid in (one, one, one, other, other)]
+        assert statuses == [200, 200, 429, 200, 429]
+        refused = partner.get(f"sims/{one}/usage")
+        assert refused.json() == {"message": "Too Many Attempts."}
+        assert int(refused.headers["Retry-After"]) > 0
+        statuses = [partner.get(f"sims/{iccid}/packages").status_code for iccid in (one, one, other)]
+        assert statuses == [200, 429, 200]
