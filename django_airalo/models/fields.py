@@ -32,17 +32,21 @@ PREFIX = "f1:"
 def cipher() -> MultiFernet:
     """The cipher of the settings: encrypts with the first key, decrypts with any.
 
-    The keys are ``AIRALO_ENCRYPTION_KEYS``; without them, keys derived from ``SECRET_KEY`` and
-    ``SECRET_KEY_FALLBACKS``. Raises ``AiraloConfigurationError`` for a key that is not a Fernet key.
+    The keys are ``AIRALO_ENCRYPTION_KEYS``, then those derived from ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``. The
+    derived ones encrypt only while the setting is empty; that they go on decrypting lets a shop set keys later.
+    Raises ``AiraloConfigurationError`` for a key that is not a Fernet key.
     """
-    return _cipher(tuple(conf.ENCRYPTION_KEYS), settings.SECRET_KEY, tuple(settings.SECRET_KEY_FALLBACKS))
+    return MultiFernet(_ciphers())
+
+
+def _ciphers() -> list[Fernet]:
+    return _made(tuple(conf.ENCRYPTION_KEYS), settings.SECRET_KEY, tuple(settings.SECRET_KEY_FALLBACKS))
 
 
 @lru_cache(maxsize=8)
-def _cipher(keys: tuple[str, ...], secret_key: str, fallbacks: tuple[str, ...]) -> MultiFernet:
-    keys = keys or tuple(_derive(secret) for secret in (secret_key, *fallbacks))
+def _made(keys: tuple[str, ...], secret_key: str, fallbacks: tuple[str, ...]) -> list[Fernet]:
     try:
-        return MultiFernet([Fernet(key) for key in keys])
+        return [Fernet(key) for key in (*keys, *map(_derive, (secret_key, *fallbacks)))]
     except ValueError as error:
         raise AiraloConfigurationError(
             "AIRALO_ENCRYPTION_KEYS holds a key that is not 32 bytes in URL-safe base64. "
@@ -69,6 +73,15 @@ def decrypt(stored: str) -> str:
             "A stored secret fits none of the keys. Put the key it was written with back into "
             "AIRALO_ENCRYPTION_KEYS (or SECRET_KEY_FALLBACKS if the keys come from SECRET_KEY)."
         ) from error
+
+
+def is_current(stored: str) -> bool:
+    """Whether a value was written with the key that encrypts now, so that it needs no other key."""
+    try:
+        _ciphers()[0].decrypt(stored.removeprefix(PREFIX))
+    except (InvalidToken, ValueError):
+        return False
+    return True
 
 
 class _ExactlyEmpty(Exact):

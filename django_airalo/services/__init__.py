@@ -3,6 +3,7 @@
 from .account import look_up_balance, pause_submission, resume_submission
 from .catalogue import sync_packages
 from .decisions import mark_failed, mark_never_placed
+from .encryption import rotate_keys
 from .inbox import process_webhook_event, receive_webhook
 from .lookups import sync_order
 from .ordering import cancel_order, place_order, submit_soon
@@ -19,6 +20,7 @@ __all__ = [
     "process_webhook_event",
     "receive_webhook",
     "resume_submission",
+    "rotate_keys",
     "submit_order",
     "submit_soon",
     "sweep",

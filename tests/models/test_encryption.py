@@ -172,3 +172,17 @@ def test_comparing_with_anything_but_the_empty_string_is_refused(db):
     with pytest.raises(FieldError, match="empty string"):
         list(Esim.objects.filter(activation_code="LPA:1$rsp.example.com$TEST"))
     assert list(Esim.objects.filter(activation_code="")) == []
+
+
+def test_a_shop_may_set_keys_when_there_are_secrets_already(settings):
+    before = EsimFactory()
+    settings.AIRALO_ENCRYPTION_KEYS = [new_key()]
+    after = EsimFactory()
+    assert Esim.objects.get(pk=before.pk).activation_code == before.activation_code
+    # What is written now does not hang on SECRET_KEY any more.
+    settings.SECRET_KEY = "another secret key"
+    assert Esim.objects.get(pk=after.pk).activation_code == after.activation_code
+    with pytest.raises(DecryptionError):
+        Esim.objects.get(pk=before.pk)
+    settings.SECRET_KEY_FALLBACKS = ["tests-only"]
+    assert Esim.objects.get(pk=before.pk).activation_code == before.activation_code
