@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 
 import pytest
-from django.db import connection, connections
+from django.db import DatabaseError, OperationalError, connection, connections, transaction
 from django.test import Client
 
 from django_airalo import services, signals
 from django_airalo.exceptions import IdempotencyConflictError
 from django_airalo.models import Esim, EsimOrder, OrderEvent, WebhookEvent
+from django_airalo.services import database
 from django_airalo.services.signalling import send_due_signals
+from django_airalo.services.transitions import lock, note
 from django_airalo.testing import order_payload, sign_webhook, sim_payload, webhook_payload
 from tests.factories import EsimOrderFactory, OrderEventFactory, at_airalo
 
@@ -88,7 +91,7 @@ def test_eight_workers_send_an_order_once(airalo):
 
 
 def test_sending_and_cancelling_one_of_them_wins(airalo):
-    for _ in range(5):
+    for _ in range(20):
         order = EsimOrderFactory()
         before = len(airalo.orders)
 
@@ -172,3 +175,76 @@ def test_four_sweeps_at_once(airalo, completed):
     }
     assert EsimOrder.objects.filter(status="completed").count() == 5
     assert len(completed) == 5
+
+
+def in_opposite_order(outermost):
+    """Two threads that each lock one of two orders and then want the other's; returns outcomes, tries and notes."""
+    orders = [EsimOrderFactory(), EsimOrderFactory()]
+    each_has_one, tries = threading.Barrier(2), []
+
+    @database.in_transaction()
+    def note_on_both(first, second):
+        tries.append(first.pk)
+        note(lock(first.pk), "seen", now=database.now(), source="shop")
+        if tries.count(first.pk) == 1:
+            each_has_one.wait(timeout=20)
+        note(lock(second.pk), "seen", now=database.now(), source="shop")
+
+    def act(number):
+        with outermost():
+            note_on_both(*(orders if number else orders[::-1]))
+
+    outcomes = together(act, 2)
+    return outcomes, len(tries), OrderEvent.objects.filter(detail="seen").count()
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks the whole database, so nothing is crossed")
+def test_a_transaction_that_a_deadlock_ended_is_tried_again():
+    outcomes, tries, notes = in_opposite_order(outermost=contextlib.nullcontext)
+    assert outcomes == [None, None]
+    assert tries == 3
+    assert notes == 4
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks the whole database, so nothing is crossed")
+def test_inside_the_callers_transaction_the_caller_hears_of_a_deadlock():
+    outcomes, tries, notes = in_opposite_order(outermost=transaction.atomic)
+    assert sorted(type(outcome) for outcome in outcomes if outcome) == [OperationalError]
+    assert tries == 2
+    assert notes == 2
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="how SQLite refuses a reader that wants to write")
+def test_a_locked_sqlite_is_tried_again():
+    order = EsimOrderFactory()
+    both_have_read, tries = threading.Barrier(2), []
+
+    @database.in_transaction()
+    def read_and_write(number):
+        tries.append(number)
+        current = EsimOrder.objects.get(pk=order.pk)
+        if tries.count(number) == 1:
+            both_have_read.wait(timeout=20)
+        note(current, "seen", now=database.now(), source="shop")
+
+    def act(number):
+        connection.transaction_mode = "DEFERRED"  # Django's default, unlike the settings of these tests
+        read_and_write(number)
+
+    assert together(act, 2) == [None, None]
+    assert len(tries) > 2
+    assert OrderEvent.objects.filter(detail="seen").count() == 2
+
+
+def test_what_is_no_conflict_is_not_tried_again():
+    tries = []
+
+    @database.in_transaction()
+    def broken():
+        tries.append(1)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nonsense FROM nowhere")
+
+    with pytest.raises(DatabaseError):
+        broken()
+    assert len(tries) == 1
