@@ -51,8 +51,9 @@ SHOPS, WORKERS, SWEEPERS = 3, 3, 2
 #: Steps (an order placed, bought or completed) between two kills, at least and at most. Not seconds: on a busy machine
 #: processes would be killed before they had done anything.
 KILL_EVERY = (10, 60)
-#: Seconds that the fire goes on at most when all orders are placed, so that nearly all are sent under it.
-LONGEST_AFTER = 120
+#: Seconds that the fire goes on at most when all orders are placed, so that nearly all are sent under it: these, or so
+#: many for each order.
+LONGEST_AFTER, LONGEST_AFTER_EACH = 120, 0.12
 #: Processes that end without being killed break the run; after so many it is given up.
 MOST_DEATHS = 10
 SETTINGS = {
@@ -204,7 +205,7 @@ class Storm:
                     self._kill()
                     next_kill += self._rng.uniform(*KILL_EVERY)
             if not self.selling():
-                under_fire_until = under_fire_until or now + LONGEST_AFTER
+                under_fire_until = under_fire_until or now + max(LONGEST_AFTER, LONGEST_AFTER_EACH * self.orders)
                 if now >= under_fire_until or state["unsent"] <= self.orders // 50:
                     break
             time.sleep(0.05)
@@ -221,7 +222,13 @@ class Storm:
             self._start(name)
 
     def calm(self, progress: Progress, limit: float) -> float:
-        """Stop the faults and sweep until everything has settled; the seconds that took, or ``limit``."""
+        """Stop the faults and sweep until everything has settled, or nothing has moved for ``limit`` seconds.
+
+        Not for so many seconds in all: how many orders a machine can send in a minute is no law.
+
+        Returns:
+            The seconds that took.
+        """
         self.airalo.control("DELETE", "faults")
         # What is left over from the rage is ended: new processes do the rest, unhindered.
         for process in self._processes.values():
@@ -229,11 +236,14 @@ class Storm:
         self.config["backend"] = "Queue"
         for name in ("web", *self._crew()):
             self._start(name)
-        started = time.monotonic()
-        while time.monotonic() - started < limit:
+        started = moved = time.monotonic()
+        before: dict[str, int] = {}
+        while time.monotonic() - moved < limit:
             self._tend()
             state = self.state()
             progress.show(state)
+            if state != before:
+                before, moved = state, time.monotonic()
             if state["open"] == 0 and state["signals due"] == 0 and state["webhooks on their way"] == 0:
                 break
             time.sleep(0.5)
@@ -360,7 +370,7 @@ def main() -> int:
     parser.add_argument("--orders", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--db", choices=("sqlite", "postgres", "mariadb"), default="sqlite")
-    parser.add_argument("--limit", type=float, default=300, help="seconds to settle in at most (default 300)")
+    parser.add_argument("--limit", type=float, default=60, help="give up after so many seconds without change")
     parser.add_argument("--no-kills", dest="kills", action="store_false", help="kill no process")
     parser.add_argument("--keep", type=Path, help="directory to copy the processes' logs and Airalo's ledger to")
     options = parser.parse_args()

@@ -82,7 +82,9 @@ def work(pause: str = "0.05") -> None:
     while True:
         close_old_connections()
         try:
-            job = random.choice(list(Job.objects.order_by("id")[:8]) or [None])
+            # From both ends: behind thousands of orders that wait to be sent, no webhook would be interpreted.
+            waiting = Job.objects.order_by(random.choice(["id", "-id"]))
+            job = random.choice(list(waiting[:8]) or [None])
             if job is None:
                 time.sleep(float(pause))
             elif Job.objects.filter(pk=job.pk).delete()[0]:
