@@ -151,6 +151,19 @@ def recycle(world: World, iccid: str, recycled: bool = True) -> None:
     world.usage_cache.pop(iccid, None)
 
 
+def make_due(world: World, request_id: str | None = None) -> int:
+    """Let a pending future order (or all of them) be due now; return how many that were."""
+    now, found = time.time(), "status = 'pending' AND due_at > ? AND (? = '' OR request_id = ?)"
+    values = (now, request_id or "", request_id or "")
+    with world.ledger.transaction():
+        rows = world.ledger.rows(f"SELECT request_id FROM future_orders WHERE {found}", values)  # noqa: S608
+        world.ledger.execute(f"UPDATE future_orders SET due_at = ? WHERE {found}", (now, *values))  # noqa: S608
+    if request_id and not rows:
+        raise ValueError(f"there is no pending future order {request_id}")
+    world.courier.nudge()
+    return len(rows)
+
+
 def reset(world: World, balance: Any = None) -> None:
     """Forget orders, pushes, requests, opt-ins, stock, faults and counted calls. Tokens stay valid."""
     world.ledger.reset()
@@ -209,6 +222,10 @@ def _recycle(world: World, data: dict[str, Any]) -> Any:
     return DONE
 
 
+def _due(world: World, data: dict[str, Any]) -> Any:
+    return {"due": make_due(world, data.get("request_id"))}
+
+
 def _push(world: World, data: dict[str, Any]) -> Any:
     return {"status": push(world, **data)}
 
@@ -233,6 +250,7 @@ ROUTES: dict[tuple[str, str], Control] = {
     ("POST", "balance"): _balance,
     ("POST", "stock"): _stock,
     ("POST", "package"): _package,
+    ("POST", "due"): _due,
     ("POST", "usage"): _usage,
     ("POST", "recycle"): _recycle,
     ("POST", "push"): _push,

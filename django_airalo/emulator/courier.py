@@ -11,6 +11,7 @@ import threading
 import time
 from urllib.parse import urlsplit
 
+from . import future
 from .ledger import LedgerClosedError, Row
 from .orders import fulfil
 from .world import World
@@ -101,11 +102,14 @@ class Courier:
         self._wake.set()
 
     def idle(self) -> bool:
-        """Whether every order is fulfilled and every webhook was tried at least once."""
+        """Whether every order that is due is fulfilled and every webhook was tried at least once."""
+        if future.due(self._world):  # asked first: what is due becomes a pending purchase, never the other way
+            return False
         busy = self._world.ledger.row(
             "SELECT 1 WHERE EXISTS (SELECT 1 FROM purchases WHERE status = 'pending')"
             " OR EXISTS (SELECT 1 FROM webhooks WHERE state = 'pending' AND tries = 0)"
         )
+
         with self._lock:
             return busy is None and not self._on_the_way
 
@@ -124,6 +128,8 @@ class Courier:
     def _round(self) -> float:
         """Do what is due; return how long to wait, in seconds."""
         ledger, now = self._world.ledger, time.time()
+        for request_id in future.due(self._world):
+            future.process(self._world, request_id)
         for purchase in ledger.rows("SELECT id FROM purchases WHERE status = 'pending' AND due_at <= ?", (now,)):
             fulfil(self._world, purchase["id"])
         for webhook in ledger.rows(DUE, (time.time(), time.time())):

@@ -161,6 +161,10 @@ class Emulator:
         """Return the eSIMs delivered, of one purchase or of all."""
         return [row for row in self.ledger.table("esims") if purchase_id in (None, row["purchase_id"])]
 
+    def future_orders(self) -> list[Row]:
+        """Return the future orders: status pending, failed, retry, processed (with its purchase_id) or cancelled."""
+        return self.ledger.table("future_orders")
+
     def pushes(self, purchase_id: int | None = None) -> list[Row]:
         """Return every try to deliver a webhook: url, body (bytes), status (None: no answer), error."""
         return [row for row in self.ledger.table("pushes") if purchase_id in (None, row["purchase_id"])]
@@ -195,6 +199,10 @@ class Emulator:
     def withdraw(self, package_id: str, withdrawn: bool = True) -> None:
         """Take a package out of the catalogue, or put it back."""
         control.withdraw(self.world, package_id, withdrawn)
+
+    def make_due(self, request_id: str | None = None) -> int:
+        """Let a pending future order, or all of them, be due now; return how many that were."""
+        return control.make_due(self.world, request_id)
 
     def use(self, iccid: str, data: int = 0, voice: int = 0, text: int = 0) -> Row:
         """Use so many megabytes, minutes and messages of an eSIM; return its usage.

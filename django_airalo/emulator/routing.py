@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .endpoints import (
     account,
+    future_orders,
     instructions,
     notifications,
     order_list,
@@ -60,6 +61,9 @@ ROUTES: tuple[Route, ...] = (
     route("topups", "POST", "/v2/orders/topups", orders.create_topup),
     route("orders-list", "GET", "/v2/orders", order_list.index),
     route("orders-get", "GET", "/v2/orders/{}", order_list.show),
+    route("future-orders", "POST", "/v2/future-orders", future_orders.create),
+    route("future-orders-list", "GET", "/v2/future-orders", future_orders.index),
+    route("future-orders-cancel", "POST", "/v2/cancel-future-orders", future_orders.cancel),
     route("sims-list", "GET", "/v2/sims", sims.index),
     route("sims-get", "GET", "/v2/sims/{}", sims.show),
     route("usage", "GET", "/v2/sims/{}/usage", sim_packages.usage, limit_by="path", limit_all="usage-client"),
