@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
+from django_airalo import __version__
 from django_airalo.client import AiraloClient
-from django_airalo.client.payloads import TokenData
-from tests.scripted_server import Answer
+from django_airalo.client.payloads import EsimVoucherRequest, TokenData
+from tests.scripted_server import Answer, Request, ScriptedServer
 
 MakeClient = Callable[..., AiraloClient]
 
@@ -28,6 +30,16 @@ def token_answer(number: int, **data: Any) -> Answer:
     """The documented answer of POST /v2/token; keywords change its ``data``."""
     document = {"token_type": "Bearer", "expires_in": 31622400, "access_token": token(number), **data}
     return Answer(200, {"data": document, "meta": META})
+
+
+def sent(server: ScriptedServer, method: str, path: str) -> Request:
+    """The one request of this path; checks what every request must have."""
+    (request,) = server.requests(path)
+    assert request.method == method
+    assert request.headers["authorization"] == f"Bearer {token(1)}"
+    assert request.headers["accept"] == "application/json"
+    assert request.headers["user-agent"] == f"django-airalo/{__version__}"
+    return request
 
 
 ACCEPTED = {"data": {"request_id": "Zq-7_aB3dEfGhIjKlMnOpQrSt", "accepted_at": "2026-01-02 03:04:05"}, "meta": META}
@@ -254,6 +266,22 @@ PRODUCT_INFORMATION = {
     "pib_version_pdf_link": "https://example.com/1.pdf",
 }
 DEVICES = [{"os": "ios", "brand": "Apple", "name": "iPhone 12"}, {"os": "android", "brand": "bq", "name": "X2"}]
+
+
+#: All that spends money, or asks people at Airalo for it, by path.
+PURCHASES: dict[str, Callable[[AiraloClient], Any]] = {
+    "/v2/orders-async": lambda client: client.submit_order_async(package_id="p", quantity=1),
+    "/v2/orders": lambda client: client.submit_order(package_id="p", quantity=1),
+    "/v2/orders/topups": lambda client: client.submit_topup(package_id="p", iccid="1"),
+    "/v2/future-orders": lambda client: client.submit_future_order(
+        package_id="p", quantity=1, due_date=datetime(2026, 3, 28, tzinfo=UTC)
+    ),
+    "/v2/voucher/esim": lambda client: client.create_esim_vouchers([EsimVoucherRequest(package_id="p", quantity=1)]),
+    "/v2/voucher/airmoney": lambda client: client.create_airmoney_voucher(
+        amount=1, quantity=1, usage_limit=1, is_paid=True
+    ),
+    "/v2/refund": lambda client: client.request_refund(iccids=["1"], reason="OTHERS"),
+}
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -7,10 +7,13 @@ from email.utils import format_datetime
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
 
 from django_airalo import exceptions as e
 from django_airalo.client import AiraloClient
 from tests.scripted_server import Answer, ScriptedServer
+
+from .support import PURCHASES, MakeClient
 
 CODES = [
     (11, 422, e.InsufficientCreditError, "Insufficient Airalo Credit: 3 USD are missing"),
@@ -47,6 +50,25 @@ def test_business_codes(
         assert error.may_have_acted is (code == 53)
         assert reason in str(error)
         assert error.remedy in str(error)
+
+
+@pytest.mark.parametrize("path", PURCHASES)
+def test_business_codes_mean_the_same_wherever_they_come(
+    make_client: MakeClient, server: ScriptedServer, path: str
+) -> None:
+    for code, status, kind, reason in CODES:
+        server.on(path, Answer(status, {"code": code, "reason": reason}))
+        with override_settings(AIRALO_REFUND_INTERVAL=0), pytest.raises(kind) as caught:
+            PURCHASES[path](make_client())
+
+        assert type(caught.value) is kind
+        assert (caught.value.code, caught.value.may_have_acted) == (code, code == 53)
+    assert len(server.requests(path)) == len(CODES)
+
+
+def test_every_business_code_has_a_class_of_its_own() -> None:
+    assert {code: kind for code, _, kind, _ in CODES} == e.ERROR_FOR_CODE
+    assert len(set(e.ERROR_FOR_CODE.values())) == len(e.ERROR_FOR_CODE)
 
 
 #: Airalo's six shapes (a) to (f) and odder ones: body, then code, reason and field errors.

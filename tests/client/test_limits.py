@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.core.cache.backends.base import BaseCache
 from django.test import override_settings
 
+from django_airalo.client import AiraloClient
 from django_airalo.client.limits import RateLimit
 from django_airalo.exceptions import AiraloRateLimitError
 from tests.scripted_server import Answer, ScriptedServer
 
-from .support import ACCEPTED, ORDER, MakeClient
+from .support import ACCEPTED, ORDER, PRODUCT_INFORMATION, REFUND, USAGE, MakeClient
 
 
 def take(limit: RateLimit) -> bool:
@@ -54,8 +56,63 @@ def test_a_refusal_says_when_there_is_room_again(cache: BaseCache, monkeypatch: 
     limit.take()
 
 
-def test_a_limit_below_the_number_of_windows_still_lets_something_through(cache: BaseCache) -> None:
-    RateLimit("simulator", 1, cache).take()
+@pytest.mark.parametrize(("count", "period"), [(1, 60), (2, 60), (3, 60), (6, 60), (10, 60), (1, 300), (5, 1), (80, 1)])
+def test_any_period_holds_no_more_than_the_limit(
+    cache: BaseCache, monkeypatch: pytest.MonkeyPatch, count: int, period: float
+) -> None:
+    now = [1_700_000_003.0]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    limit = RateLimit("usage", count, cache, period=period)
+    taken: list[float] = []
+    for _ in range(1500):
+        now[0] += period / 50
+        if take(limit):
+            taken.append(now[0])
+
+    # In 30 periods, at least half of what there may be (a single call: the cache is a second late each time).
+    assert len(taken) >= (14 if count == 1 else 15 * count - 15)
+    for moment in taken:
+        assert sum(moment <= other < moment + period for other in taken) <= count
+
+
+def test_a_limit_of_one_says_when_there_is_room_again(cache: BaseCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1_700_000_000.0]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    limit = RateLimit("refunds", 1, cache, period=300)
+    limit.take()
+    now[0] += 100
+
+    with pytest.raises(AiraloRateLimitError) as caught:
+        RateLimit("refunds", 1, cache, period=300).take()
+
+    assert caught.value.retry_after == 200
+    assert caught.value.may_have_acted is False
+    now[0] += 201
+    limit.take()
+
+
+def test_no_period_is_no_limit(cache: BaseCache) -> None:
+    assert all(take(RateLimit("refunds", 1, cache, period=0)) for _ in range(5))
+
+
+def test_what_is_there_in_a_moment_is_waited_for(cache: BaseCache) -> None:
+    limit = RateLimit("usage", 5, cache, period=0.5, patience=2)
+    started = time.monotonic()
+    for _ in range(9):
+        limit.take()
+
+    # Nine calls in steps of an eighth of a second touch nine of them.
+    assert 0.8 < time.monotonic() - started < 5
+
+
+def test_what_would_take_long_is_not_waited_for(cache: BaseCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("waited"))
+    limit = RateLimit("usage", 7, cache, period=600, patience=2)
+    now = time.time() // 100 * 100 + 3
+    monkeypatch.setattr(time, "time", lambda: now)
+    limit.take()
+
+    assert not take(limit)
 
 
 def test_threads_together_take_no_more_than_there_is(cache: BaseCache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,3 +153,91 @@ def test_the_client_keeps_below_the_limits_of_lists_and_never_holds_back_a_purch
     gets = [request.path for request in server.requests() if request.method == "GET"]
     assert gets == ["/v2/orders", "/v2/orders", "/v2/packages", "/v2/orders/9001", "/v2/orders/9001"]
     assert sum(request.method == "POST" for request in server.requests()) == 1 + 4
+
+
+def test_each_esim_and_each_question_is_counted_apart(
+    make_client: MakeClient, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time() // 10 * 10 + 3
+    monkeypatch.setattr(time, "time", lambda: now)
+    for iccid in ("1", "2"):
+        server.on(f"/v2/sims/{iccid}/usage", Answer(200, {"data": USAGE}))
+        server.on(f"/v2/sims/{iccid}/packages", Answer(200, {"data": []}))
+        server.on(f"/v2/sims/{iccid}/topups", Answer(200, {"data": []}))
+    with override_settings(AIRALO_ESIM_REQUESTS_PER_MINUTE=7, AIRALO_USAGE_REQUESTS_PER_SECOND=70):
+        clients = [make_client(), make_client()]
+    for ask in (AiraloClient.get_usage, AiraloClient.get_sim_packages, AiraloClient.get_topup_packages):
+        for iccid in ("1", "2"):
+            ask(clients[0], iccid)
+
+    for ask in (AiraloClient.get_usage, AiraloClient.get_sim_packages, AiraloClient.get_topup_packages):
+        for client in clients:
+            with pytest.raises(AiraloRateLimitError, match="of one eSIM") as caught:
+                ask(client, "1")
+            assert caught.value.retry_after == 7.0
+
+    assert len(server.requests()) == 1 + 6
+
+
+def test_usage_of_all_esims_is_asked_no_faster_than_airalo_allows(
+    make_client: MakeClient, server: ScriptedServer
+) -> None:
+    with override_settings(AIRALO_USAGE_REQUESTS_PER_SECOND=5):
+        client = make_client()
+    times: list[float] = []
+    for number in range(9):
+        server.on(f"/v2/sims/{number}/usage", Answer(200, {"data": USAGE}))
+        client.get_usage(str(number))
+        times.append(time.time())
+
+    # By the steps of a quarter of a second in which they were counted.
+    steps = [int(moment * 4) for moment in times]
+    assert max(steps.count(step) for step in steps) <= 2  # counted in one step, answered in the next
+    assert times[-1] - times[0] > 1.5
+
+
+@pytest.mark.parametrize(
+    ("path", "call", "setting"),
+    [
+        (
+            "/v2/refund",
+            lambda client: client.request_refund(iccids=["1"], reason="OTHERS"),
+            "AIRALO_REFUND_INTERVAL",
+        ),
+        (
+            "/v2/simulator/webhook",
+            lambda client: client.simulate_webhook("async_order_notification"),
+            "AIRALO_SIMULATOR_INTERVAL",
+        ),
+    ],
+)
+def test_what_may_be_asked_once_in_minutes(
+    make_client: MakeClient, server: ScriptedServer, path: str, call: Any, setting: str
+) -> None:
+    server.on(path, Answer(200, {"data": REFUND, "success": "Notification sent"}))
+    call(make_client())
+
+    with pytest.raises(AiraloRateLimitError, match="Not sent") as caught:
+        call(make_client())
+
+    assert 200 < (caught.value.retry_after or 0) <= 900
+    assert caught.value.may_have_acted is False
+    assert len(server.requests(path)) == 1
+    with override_settings(**{setting: 0}):
+        call(make_client())
+    assert len(server.requests(path)) == 2
+
+
+def test_product_information_is_counted_for_each_package(
+    make_client: MakeClient, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time() // 10 * 10 + 3
+    monkeypatch.setattr(time, "time", lambda: now)
+    with override_settings(AIRALO_PRODUCT_INFORMATION_REQUESTS_PER_MINUTE=7):
+        client = make_client()
+    for slug in ("a", "b"):
+        server.on(f"/v2/packages/{slug}/product-information", Answer(200, {"data": PRODUCT_INFORMATION}))
+        client.get_product_information(slug)
+
+    with pytest.raises(AiraloRateLimitError):
+        client.get_product_information("a", language="de")

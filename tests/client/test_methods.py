@@ -8,23 +8,12 @@ from typing import Any
 
 import pytest
 
-from django_airalo import __version__
 from django_airalo.client import AiraloClient
 from django_airalo.client.payloads import OrderData
 from django_airalo.exceptions import AiraloResponseError
-from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.scripted_server import Answer, ScriptedServer
 
-from .support import ACCEPTED, CLIENT_ID, CLIENT_SECRET, LOCATION, META, ORDER, PACKAGE, SIM, page, token
-
-
-def sent(server: ScriptedServer, method: str, path: str) -> Request:
-    """The one request of this path; checks what every request must have."""
-    (request,) = server.requests(path)
-    assert request.method == method
-    assert request.headers["authorization"] == f"Bearer {token(1)}"
-    assert request.headers["accept"] == "application/json"
-    assert request.headers["user-agent"] == f"django-airalo/{__version__}"
-    return request
+from .support import ACCEPTED, CLIENT_ID, CLIENT_SECRET, LOCATION, META, ORDER, PACKAGE, SIM, page, sent, token
 
 
 def test_token(client: AiraloClient, server: ScriptedServer) -> None:

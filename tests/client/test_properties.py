@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,26 @@ from django_airalo.client.errors import error_for
 from django_airalo.client.signature import sign, verify
 from django_airalo.exceptions import AiraloAPIError, PayloadError
 
-from .support import ACCEPTED, LOCATION, ORDER, SIM, page
+from .support import (
+    ACCEPTED,
+    AIRMONEY,
+    DEVICES,
+    ESIM_VOUCHERS,
+    FULL_SIM,
+    FUTURE_ORDER,
+    INSTRUCTIONS,
+    LOCATION,
+    ORDER,
+    PRODUCT_INFORMATION,
+    RATES,
+    REFUND,
+    SCHEDULED,
+    SHARING,
+    SIM,
+    SIM_PACKAGE,
+    USAGE,
+    page,
+)
 
 some = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -101,8 +120,32 @@ READERS: dict[str, tuple[Callable[[Any], Any], st.SearchStrategy[Any]]] = {
     "catalogue": (lambda document: p.Page.from_json(document, p.LocationData.from_json), like(page([LOCATION]))),
     "balance": (p.BalanceData.from_json, like(BALANCE)),
     "notification": (p.NotificationData.from_json, like(NOTIFICATION)),
+    "scheduled": (p.ScheduledOrder.from_json, like({"data": SCHEDULED})),
+    "future orders": (
+        lambda document: p.Page.from_json(document, p.FutureOrderData.from_json),
+        like(page([FUTURE_ORDER])),
+    ),
+    "sims": (lambda document: p.Page.from_json(document, p.SimData.from_json), like(page([FULL_SIM]))),
+    "full sim": (p.SimData.from_json, like({"data": FULL_SIM})),
+    "shared order": (p.OrderData.from_json, like({**ORDER, "sharing": SHARING, "installation_guides": {"en": "x"}})),
+    "usage": (p.UsageData.from_json, like({"data": USAGE})),
+    "sim packages": (
+        lambda document: p.Page.from_json(document, p.SimPackageData.from_json),
+        like({"pricing": {"model": "net_pricing", "discount_percentage": 0}, "data": [SIM_PACKAGE]}),
+    ),
+    "instructions": (p.InstructionsData.from_json, like(INSTRUCTIONS)),
+    "refund": (p.RefundData.from_json, like({"data": REFUND})),
+    "vouchers": (p.EsimVoucherData.all_from_json, like({"data": ESIM_VOUCHERS})),
+    "airmoney": (p.AirmoneyVoucherData.from_json, like({"data": AIRMONEY})),
+    "rates": (p.ExchangeRatesData.from_json, like({"data": RATES})),
+    "product information": (p.ProductInformationData.from_json, like({"data": PRODUCT_INFORMATION})),
+    "devices": (lambda document: p.Page.from_json(document, p.DeviceData.from_json), like({"data": DEVICES})),
+    "overrides": (
+        lambda document: p.Page.from_json(document, p.PackageOverrideData.from_json),
+        like(page([{"package_id": "a", "id": 1}])),
+    ),
     # These are only ever given objects.
-    "sim": (p.SimData.from_json, only_objects(like(SIM))),
+    "sim": (lambda sim: p.SimData.from_json(sim, of_order=True), only_objects(like(SIM))),
     "location": (p.LocationData.from_json, only_objects(like(LOCATION))),
     "operator": (p.OperatorData.from_json, only_objects(like(OPERATOR))),
     "package": (p.PackageData.from_json, only_objects(like(OPERATOR["packages"][0]))),
@@ -125,10 +168,10 @@ def test_any_json_is_read_or_refused(reader: str, data: st.DataObject) -> None:
 
 
 def values_of(value: Any) -> Iterator[Any]:
-    """Every value that was read, but not what is kept as it came (``raw``, ``prices``, ``coverages``)."""
+    """Every value that was read, but not what is kept as it came (``raw``, ``prices``, ``min_price``)."""
     if dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
-            if field.name not in ("raw", "prices", "coverages"):
+            if field.name not in ("raw", "prices", "min_price"):
                 yield from values_of(getattr(value, field.name))
     elif isinstance(value, tuple):
         for item in value:
@@ -153,6 +196,8 @@ def assert_fits_a_database(value: Any) -> None:
     elif isinstance(value, Decimal):
         assert value.is_finite()
         assert abs(value.adjusted()) < 40
+    elif type(value) is date:
+        pass
     elif isinstance(value, datetime):
         assert value.utcoffset() == timedelta(0)
         assert value.astimezone(UTC) == value

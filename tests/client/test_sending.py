@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.locmem import LocMemCache
 from django.test import override_settings
 from urllib3.exceptions import ConnectTimeoutError, ProtocolError, ReadTimeoutError
 
@@ -30,7 +31,7 @@ from django_airalo.exceptions import (
 from tests.scripted_server import Answer, ScriptedServer
 
 from .conftest import impatient_session
-from .support import ACCEPTED, CLIENT_ID, CLIENT_SECRET, MakeClient, assert_no_secret, seed_token, token
+from .support import ACCEPTED, CLIENT_ID, CLIENT_SECRET, PURCHASES, MakeClient, assert_no_secret, seed_token, token
 
 FAILURES = {
     "500": Answer(500, {"data": []}),
@@ -56,21 +57,38 @@ FAILURES = {
 def test_a_purchase_leaves_once(make_client: MakeClient, server: ScriptedServer, failure: str, how: str) -> None:
     client = make_client(timeout=(0.5, 0.15))
     seed_token(client)
-    if how == "used connection":
-        server.on("/v2/orders-async", Answer(202, ACCEPTED))
-        client.submit_order_async(package_id="p", quantity=1)
-    server.on("/v2/orders-async", FAILURES[failure])
-    server.on("/v2/orders", FAILURES[failure])
-    before = len(server.requests())
+    for path, buy in PURCHASES.items():
+        if how == "used connection":
+            server.on("/v2/orders-async", Answer(202, ACCEPTED))
+            client.submit_order_async(package_id="p", quantity=1)
+        server.on(path, FAILURES[failure])
+        before = len(server.requests())
 
-    for buy in (client.submit_order_async, client.submit_order):
         with pytest.raises(AiraloAPIError) as caught:
-            buy(package_id="p", quantity=1)
+            buy(client)
 
-        assert caught.value.may_have_acted is (failure != "429")
+        assert caught.value.may_have_acted is (failure != "429"), path
         assert_no_secret(caught.value)
+        assert [(request.method, request.path) for request in server.requests()[before:]] == [("POST", path)]
 
-    assert [request.path for request in server.requests()[before:]] == ["/v2/orders-async", "/v2/orders"]
+
+@pytest.mark.parametrize("path", PURCHASES)
+def test_a_purchase_that_airalo_did_not_take_was_not_made(
+    make_client: MakeClient, server: ScriptedServer, closed_port: int, path: str
+) -> None:
+    for status in (400, 403, 404, 422):
+        server.on(path, Answer(status, {"data": [], "meta": {"message": "no"}}))
+        before = len(server.requests(path))
+        with pytest.raises(AiraloAPIError) as caught:
+            PURCHASES[path](make_client(cache=LocMemCache(f"{path}{status}", {})))
+        assert caught.value.may_have_acted is False, status
+        assert len(server.requests(path)) == before + 1
+
+    unreachable = make_client(cache=LocMemCache(path, {}), base_url=f"http://127.0.0.1:{closed_port}")
+    seed_token(unreachable)
+    with pytest.raises(AiraloConnectionError) as refused:
+        PURCHASES[path](unreachable)
+    assert refused.value.may_have_acted is False
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from django_airalo.client.limits import Limits, RateLimit
-from django_airalo.client.payloads import Page
+from django_airalo.client.payloads import Page, as_mapping, unwrap
 from django_airalo.client.token import TokenStore
 from django_airalo.client.transport import Transport
 from django_airalo.exceptions import AiraloConfigurationError, AiraloResponseError, PayloadError
@@ -62,6 +62,12 @@ class Endpoints:
             return Page.from_json(document, parse)
         except PayloadError as error:
             raise AiraloResponseError(str(error)) from error
+
+    def _object(self, parse: Callable[[Any], T], document: Any) -> T:
+        """One object; there must be something in it, or the parsed one would say that all is gone."""
+        if not as_mapping(unwrap(document)):
+            raise AiraloResponseError("An object was expected in the field data.")
+        return parse(document)
 
     def _bought(self, parse: Callable[[Any], T], document: Any) -> T:
         """What was bought; an answer that does not say is no proof that nothing was."""

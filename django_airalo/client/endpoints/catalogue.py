@@ -68,7 +68,7 @@ class CatalogueEndpoints(Endpoints):
             limits=[self._limits.product_information(slug)],
             language=language,
         )
-        return ProductInformationData.from_json(document)
+        return self._object(ProductInformationData.from_json, document)
 
     def get_package_overrides(self, *, page: int | None = None) -> Page[PackageOverrideData]:
         """GET /v2/packages/overrides: one page of what was arranged for this company.
@@ -84,7 +84,7 @@ class CatalogueEndpoints(Endpoints):
         ``to`` are ISO 4217 codes; none means all. Airalo's SDKs call it; its documents do not describe it.
         """
         params = {"date": date.isoformat() if date else None, "to": ",".join(to)}
-        return ExchangeRatesData.from_json(self._call("GET", "/v2/finance/exchange-rates", params=params))
+        return self._object(ExchangeRatesData.from_json, self._call("GET", "/v2/finance/exchange-rates", params=params))
 
     def get_compatible_devices(self) -> tuple[DeviceData, ...]:
         """GET /v2/compatible-devices-lite: all devices that take eSIMs."""

@@ -99,9 +99,8 @@ class OrderEndpoints(Endpoints):
 
     def get_order(self, order_id: int, *, include: Sequence[str] = ("sims", "status")) -> OrderData:
         """GET /v2/orders/{id}, by Airalo's numeric id. A foreign or unknown id is answered like a bad token (401)."""
-        return OrderData.from_json(
-            self._call("GET", f"/v2/orders/{int(order_id)}", params={"include": ",".join(include)})
-        )
+        document = self._call("GET", f"/v2/orders/{int(order_id)}", params={"include": ",".join(include)})
+        return self._object(OrderData.from_json, document)
 
     # Future orders
 

@@ -47,7 +47,7 @@ class SimEndpoints(Endpoints):
     def get_sim(self, iccid: str, *, include: Sequence[str] = INCLUDE) -> SimData:
         """GET /v2/sims/{iccid}. Only eSIMs that were ordered through the API are found."""
         document = self._call("GET", f"/v2/sims/{segment(iccid)}", params={"include": ",".join(include)})
-        return SimData.from_json(document)
+        return self._object(SimData.from_json, document)
 
     def get_usage(self, iccid: str) -> UsageData:
         """GET /v2/sims/{iccid}/usage: what is left. Airalo renews it every 20 minutes, so asking sooner is vain.
@@ -56,7 +56,7 @@ class SimEndpoints(Endpoints):
         for all, for which it waits a little where that is enough.
         """
         limits = [self._limits.of_esim("usage", iccid), self._limits.usage]
-        return UsageData.from_json(self._call("GET", f"/v2/sims/{segment(iccid)}/usage", limits=limits))
+        return self._object(UsageData.from_json, self._call("GET", f"/v2/sims/{segment(iccid)}/usage", limits=limits))
 
     def get_topup_packages(self, iccid: str) -> tuple[PackageData, ...]:
         """GET /v2/sims/{iccid}/topups: the top-ups that can be bought for an eSIM now; none is an empty tuple.
@@ -76,7 +76,7 @@ class SimEndpoints(Endpoints):
     def get_instructions(self, iccid: str, *, language: str | None = None) -> InstructionsData:
         """GET /v2/sims/{iccid}/instructions: how to install an eSIM, in ``language`` (a code, e.g. ``pt-BR``)."""
         document = self._call("GET", f"/v2/sims/{segment(iccid)}/instructions", language=language)
-        return InstructionsData.from_json(document)
+        return self._object(InstructionsData.from_json, document)
 
     def set_brand(self, iccid: str, brand_settings_name: str | None) -> SimData:
         """PUT /v2/sims/{iccid}/brand: which brand of the Partner Platform Airalo's pages show; ``None``: none.
