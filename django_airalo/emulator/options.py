@@ -49,6 +49,8 @@ class Options:
     usage_cache: float = 0.0  # seconds for which an eSIM's usage is told as it was (Airalo: 20 minutes, sandbox 60)
     keyed_pages: bool = True  # from page 2 on, the packages' `data` is an object keyed by index, not a list
     list_test_packages: bool = False  # show the test-… packages in the catalogue too (they can always be ordered)
+    product_information: bool = True  # False: the partner may not see it (403)
+    overrides: tuple[dict[str, Any], ...] = ()  # rows of GET /v2/packages/overrides; their real shape is not known
     list_failed: bool = False  # whether failed async orders are in the order list (unknown of the real one)
     listing_delay: float = 0.0  # between fulfilment and being found in the order list
     webhook_shape: str = "enveloped"

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from .endpoints import (
     account,
+    devices,
+    finance,
     future_orders,
     instructions,
     notifications,
     order_list,
     orders,
+    package_details,
     packages,
     sim_packages,
     sims,
@@ -56,6 +59,16 @@ def route(name: str, method: str, path: str, handler: Handler, **more: str | boo
 ROUTES: tuple[Route, ...] = (
     route("token", "POST", "/v2/token", token.create, needs_token=False, limit_by="client"),
     route("packages", "GET", "/v2/packages", packages.index),
+    route("overrides", "GET", "/v2/packages/overrides", package_details.overrides),
+    route(
+        "product-information",
+        "GET",
+        "/v2/packages/{}/product-information",
+        package_details.product_information,
+        limit_by="path",
+    ),
+    route("exchange-rates", "GET", "/v2/finance/exchange-rates", finance.exchange_rates),
+    route("devices", "GET", "/v2/compatible-devices-lite", devices.index),
     route("orders", "POST", "/v2/orders", orders.create),
     route("orders-async", "POST", "/v2/orders-async", orders.create_async),
     route("topups", "POST", "/v2/orders/topups", orders.create_topup),
