@@ -15,6 +15,7 @@ from .faults import Fault
 from .ledger import TABLES, Row
 from .messages import Request, Response
 from .orders import fulfil, webhook_body
+from .refunds import settle
 from .world import World
 
 PREFIX = "/_emulator/"
@@ -226,6 +227,11 @@ def _due(world: World, data: dict[str, Any]) -> Any:
     return {"due": make_due(world, data.get("request_id"))}
 
 
+def _refund(world: World, data: dict[str, Any]) -> Any:
+    settle(world, str(data["refund_id"]), bool(data.get("approved", True)))
+    return {"balance": str(world.ledger.balance)}
+
+
 def _push(world: World, data: dict[str, Any]) -> Any:
     return {"status": push(world, **data)}
 
@@ -251,6 +257,7 @@ ROUTES: dict[tuple[str, str], Control] = {
     ("POST", "stock"): _stock,
     ("POST", "package"): _package,
     ("POST", "due"): _due,
+    ("POST", "refund"): _refund,
     ("POST", "usage"): _usage,
     ("POST", "recycle"): _recycle,
     ("POST", "push"): _push,

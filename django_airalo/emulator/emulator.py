@@ -16,6 +16,7 @@ from .faults import FaultBook
 from .ledger import Ledger, Row
 from .limits import RateLimits
 from .options import Options
+from .refunds import settle
 from .server import Server, tls_context
 from .world import World
 
@@ -165,6 +166,14 @@ class Emulator:
         """Return the future orders: status pending, failed, retry, processed (with its purchase_id) or cancelled."""
         return self.ledger.table("future_orders")
 
+    def refunds(self) -> list[Row]:
+        """Return the refunds asked for: status asked, approved or refused."""
+        return self.ledger.table("refunds")
+
+    def vouchers(self) -> list[Row]:
+        """Return the vouchers made: kind esim or airmoney, and what each cost."""
+        return self.ledger.table("vouchers")
+
     def pushes(self, purchase_id: int | None = None) -> list[Row]:
         """Return every try to deliver a webhook: url, body (bytes), status (None: no answer), error."""
         return [row for row in self.ledger.table("pushes") if purchase_id in (None, row["purchase_id"])]
@@ -203,6 +212,10 @@ class Emulator:
     def make_due(self, request_id: str | None = None) -> int:
         """Let a pending future order, or all of them, be due now; return how many that were."""
         return control.make_due(self.world, request_id)
+
+    def settle_refund(self, refund_id: str, approved: bool = True) -> None:
+        """Decide about a refund, as a person at Airalo does; an approved one is given back as credit."""
+        settle(self.world, refund_id, approved)
 
     def use(self, iccid: str, data: int = 0, voice: int = 0, text: int = 0) -> Row:
         """Use so many megabytes, minutes and messages of an eSIM; return its usage.

@@ -28,6 +28,16 @@ DOCUMENTED_LIMITS: dict[str, tuple[int, float]] = {
 }
 
 
+# From the documentation of 2026; that of 2025 had four others.
+REFUND_REASONS: tuple[str, ...] = (
+    *("INSTALLATION_FAILURE", "NO_COVERAGE", "APN_FAILURE", "TRIP_CANCELLATION", "INTERMITTENT_CONNECTION"),
+    *("BLOCKED_NETWORK", "CHANGE_OF_PLAN", "DELETED_ESIM", "EARLY_EXPIRY", "HOTSPOT_NOT_WORKING", "IMSI_CHANGE"),
+    *("INCOMPATIBLE_DEVICE", "LOCKED_DEVICE", "NO_VOICE_TEXT_SERVICES", "OVERCHARGED", "SLOW_SPEED"),
+    *("TOP_UP_PACKAGE_FAILURE", "UNKNOWN_CHARGES", "WRONG_PURCHASE", "UNABLE_TO_ACCESS_APPS", "SERVICE_DEGRADATION"),
+    *("QR_ISSUE_PARTNERS", "OTHERS"),
+)
+
+
 @dataclass
 class Options:
     """All knobs of an emulator. Durations are seconds, money is US dollars. May be changed while it runs."""
@@ -46,6 +56,8 @@ class Options:
     discount_percentage: int = 20  # under discount_pricing
     brands: tuple[str, ...] | None = None  # brand names that exist; None: any
     topups_per_esim: int | None = None  # more are refused with order_exceed_limit; None: any number (not documented)
+    refund_reasons: tuple[str, ...] | None = REFUND_REASONS  # None: any
+    charge_vouchers: bool = True  # take the price of eSIM vouchers when they are made (not documented)
     usage_cache: float = 0.0  # seconds for which an eSIM's usage is told as it was (Airalo: 20 minutes, sandbox 60)
     keyed_pages: bool = True  # from page 2 on, the packages' `data` is an object keyed by index, not a list
     list_test_packages: bool = False  # show the test-… packages in the catalogue too (they can always be ordered)

@@ -17,10 +17,12 @@ from .endpoints import (
     orders,
     package_details,
     packages,
+    refunds,
     sim_packages,
     sims,
     simulator,
     token,
+    vouchers,
 )
 from .faults import Fault
 from .messages import Request, Response
@@ -84,6 +86,9 @@ ROUTES: tuple[Route, ...] = (
     route("sims-packages", "GET", "/v2/sims/{}/packages", sim_packages.packages, limit_by="path"),
     route("instructions", "GET", "/v2/sims/{}/instructions", instructions.show),
     route("brand", "PUT", "/v2/sims/{}/brand", sims.set_brand),
+    route("voucher-esim", "POST", "/v2/voucher/esim", vouchers.esim),
+    route("voucher-airmoney", "POST", "/v2/voucher/airmoney", vouchers.airmoney),
+    route("refund", "POST", "/v2/refund", refunds.create, limit_by="address"),
     route("balance", "GET", "/v2/balance", account.balance),
     route("opt-in", "POST", "/v2/notifications/opt-in", notifications.opt_in),
     route("opt-in-get", "GET", "/v2/notifications/opt-in", notifications.show),
