@@ -40,6 +40,14 @@ class Settings:
         return bool(_setting("SANDBOX", False))
 
     @property
+    def CATALOGUE_LANGUAGE(self) -> str:
+        return str(_setting("CATALOGUE_LANGUAGE", ""))
+
+    @property
+    def CATALOGUE_MAX_AGE(self) -> float:
+        return float(_setting("CATALOGUE_MAX_AGE", 24 * 3600))
+
+    @property
     def CONNECT_TIMEOUT(self) -> float:
         return float(_setting("CONNECT_TIMEOUT", 5))
 

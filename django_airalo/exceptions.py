@@ -32,6 +32,10 @@ class DecryptionError(AiraloError):
     """A stored secret cannot be decrypted with any configured key."""
 
 
+class SyncRunningError(AiraloError):
+    """Another process runs the same sync. There is nothing to do."""
+
+
 class WebhookVerificationError(AiraloError, SuspiciousOperation):
     """A webhook's signature (or the secret in its URL) is missing or wrong."""
 

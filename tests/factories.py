@@ -9,7 +9,18 @@ import factory
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from django_airalo.models import Esim, EsimOrder, OrderEvent, Package, WebhookEvent
+from django_airalo.device_names import key_of
+from django_airalo.models import (
+    CatalogueSync,
+    CompatibleDevice,
+    Esim,
+    EsimOrder,
+    Operator,
+    OrderEvent,
+    Package,
+    PricingRule,
+    WebhookEvent,
+)
 from django_airalo.testing import FakeAiralo, FakeOrder, order_payload
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -26,13 +37,22 @@ class UserFactory(factory.django.DjangoModelFactory):
     email = factory.LazyAttribute(lambda user: f"{user.username}@example.com")
 
 
+class OperatorFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Operator
+
+    airalo_id = factory.Sequence(lambda n: 1000 + n)
+    title = "Test Mobile"
+    synced_at = factory.LazyFunction(timezone.now)
+
+
 class PackageFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Package
 
     package_id = factory.Sequence(lambda n: f"test-mobile-{n}-7days-1gb")
     title = "1 GB - 7 Days"
-    operator = "Test Mobile"
+    operator = factory.SubFactory(OperatorFactory)
     location = "Testland"
     location_slug = "testland"
     country_code = "TL"
@@ -123,3 +143,34 @@ def due_now(*orders: EsimOrder) -> None:
 
 def ago(seconds: float) -> datetime:
     return timezone.now() - timedelta(seconds=seconds)
+
+
+class PricingRuleFactory(factory.django.DjangoModelFactory):
+    """Net price and half of it again, for everything."""
+
+    class Meta:
+        model = PricingRule
+
+    name = factory.Sequence(lambda n: f"Rule {n}")
+    markup = "50"
+
+
+class CatalogueSyncFactory(factory.django.DjangoModelFactory):
+    """A sync of the packages that went well."""
+
+    class Meta:
+        model = CatalogueSync
+
+    kind = "packages"
+    started_at = factory.LazyFunction(timezone.now)
+    finished_at = factory.LazyFunction(timezone.now)
+
+
+class CompatibleDeviceFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = CompatibleDevice
+
+    os = "android"
+    brand = "Example"
+    name = factory.Sequence(lambda n: f"Phone {n}")
+    key = factory.LazyAttribute(lambda device: f"{device.os}:{key_of(device.brand, device.name)}")

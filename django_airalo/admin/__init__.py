@@ -1,15 +1,29 @@
 from .account import BalanceRecordAdmin, HeartbeatAdmin, SubmissionPauseAdmin
-from .catalogue import PackageAdmin
+from .catalogue import (
+    CatalogueSyncAdmin,
+    CompatibleDeviceAdmin,
+    CountryAdmin,
+    ExchangeRateAdmin,
+    OperatorAdmin,
+    PackageAdmin,
+)
 from .orders import EsimAdmin, EsimOrderAdmin, OrderEventAdmin
+from .pricing import PricingRuleAdmin
 from .webhooks import WebhookEventAdmin
 
 __all__ = [
     "BalanceRecordAdmin",
+    "CatalogueSyncAdmin",
+    "CompatibleDeviceAdmin",
+    "CountryAdmin",
     "EsimAdmin",
     "EsimOrderAdmin",
+    "ExchangeRateAdmin",
     "HeartbeatAdmin",
+    "OperatorAdmin",
     "OrderEventAdmin",
     "PackageAdmin",
+    "PricingRuleAdmin",
     "SubmissionPauseAdmin",
     "WebhookEventAdmin",
 ]

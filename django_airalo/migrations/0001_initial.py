@@ -5,6 +5,7 @@ import django_airalo.models.esims
 import django_airalo.models.fields
 import django_airalo.models.orders
 import uuid
+from decimal import Decimal
 from django.conf import settings
 from django.db import migrations, models
 
@@ -37,6 +38,57 @@ class Migration(migrations.Migration):
                 'verbose_name': 'balance',
                 'verbose_name_plural': 'balances',
                 'ordering': ('-id',),
+            },
+        ),
+        migrations.CreateModel(
+            name='CatalogueSync',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('packages', 'Packages'), ('exchange_rates', 'Exchange rates'), ('devices', 'Devices')], max_length=16, verbose_name='kind')),
+                ('lease', models.CharField(blank=True, editable=False, max_length=16, null=True, unique=True, verbose_name='lease')),
+                ('lease_until', models.DateTimeField(blank=True, null=True, verbose_name='lease until')),
+                ('started_at', models.DateTimeField(db_index=True, verbose_name='started at')),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
+                ('error', models.TextField(blank=True, verbose_name='error')),
+                ('added', models.PositiveIntegerField(default=0, verbose_name='added')),
+                ('changed', models.PositiveIntegerField(default=0, verbose_name='changed')),
+                ('withdrawn', models.PositiveIntegerField(default=0, verbose_name='withdrawn')),
+                ('unchanged', models.PositiveIntegerField(default=0, verbose_name='unchanged')),
+                ('pricing_model', models.CharField(blank=True, help_text="In Airalo's words.", max_length=32, verbose_name='pricing model')),
+                ('discount_percentage', models.DecimalField(blank=True, decimal_places=2, max_digits=6, null=True, verbose_name='discount percentage')),
+            ],
+            options={
+                'verbose_name': 'catalogue sync',
+                'verbose_name_plural': 'catalogue syncs',
+                'ordering': ('-id',),
+            },
+        ),
+        migrations.CreateModel(
+            name='CompatibleDevice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('os', models.CharField(blank=True, help_text="In Airalo's words.", max_length=32, verbose_name='system')),
+                ('brand', models.CharField(max_length=64, verbose_name='brand')),
+                ('name', models.CharField(db_index=True, max_length=128, verbose_name='name')),
+                ('key', models.CharField(editable=False, max_length=255, unique=True, verbose_name='key')),
+            ],
+            options={
+                'verbose_name': 'compatible device',
+                'verbose_name_plural': 'compatible devices',
+                'ordering': ('brand', 'name'),
+            },
+        ),
+        migrations.CreateModel(
+            name='Country',
+            fields=[
+                ('code', models.CharField(help_text='ISO 3166, two letters.', max_length=8, primary_key=True, serialize=False, verbose_name='country code')),
+                ('title', models.CharField(db_index=True, max_length=255, verbose_name='title')),
+                ('image_url', models.URLField(blank=True, max_length=500, verbose_name='image')),
+            ],
+            options={
+                'verbose_name': 'country',
+                'verbose_name_plural': 'countries',
+                'ordering': ('title',),
             },
         ),
         migrations.CreateModel(
@@ -83,6 +135,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='ExchangeRate',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('currency', models.CharField(max_length=3, unique=True, validators=[django.core.validators.RegexValidator('^[A-Z]{3}\\Z', 'Three capital letters, such as EUR.')], verbose_name='currency')),
+                ('rate', models.DecimalField(decimal_places=8, help_text='Units of the currency per USD.', max_digits=20, verbose_name='rate')),
+                ('date', models.DateField(blank=True, null=True, verbose_name='of')),
+                ('synced_at', models.DateTimeField(verbose_name='changed at')),
+            ],
+            options={
+                'verbose_name': 'exchange rate',
+                'verbose_name_plural': 'exchange rates',
+                'ordering': ('currency',),
+            },
+        ),
+        migrations.CreateModel(
             name='Heartbeat',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -93,35 +160,6 @@ class Migration(migrations.Migration):
                 'verbose_name': 'heartbeat',
                 'verbose_name_plural': 'heartbeats',
                 'ordering': ('name',),
-            },
-        ),
-        migrations.CreateModel(
-            name='Package',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('package_id', models.CharField(max_length=255, unique=True, verbose_name='package id')),
-                ('type', models.CharField(choices=[('sim', 'eSIM'), ('topup', 'Top-up')], default='sim', max_length=5, verbose_name='type')),
-                ('title', models.CharField(max_length=255, verbose_name='title')),
-                ('operator', models.CharField(blank=True, max_length=255, verbose_name='operator')),
-                ('reach', models.CharField(choices=[('local', 'Local'), ('global', 'Regional or global')], default='local', max_length=6, verbose_name='reach')),
-                ('location', models.CharField(db_index=True, max_length=255, verbose_name='country or region')),
-                ('location_slug', models.CharField(db_index=True, max_length=255, verbose_name='slug of country or region')),
-                ('country_code', models.CharField(blank=True, db_index=True, max_length=2, verbose_name='country code')),
-                ('data', models.CharField(blank=True, help_text="In Airalo's words.", max_length=64, verbose_name='data')),
-                ('amount', models.PositiveIntegerField(blank=True, help_text='In MB.', null=True, verbose_name='data amount')),
-                ('is_unlimited', models.BooleanField(default=False, verbose_name='unlimited data')),
-                ('validity', models.PositiveSmallIntegerField(blank=True, help_text='In days.', null=True, verbose_name='validity')),
-                ('voice', models.PositiveIntegerField(blank=True, help_text='In minutes.', null=True, verbose_name='voice')),
-                ('text', models.PositiveIntegerField(blank=True, null=True, verbose_name='texts')),
-                ('price', models.DecimalField(blank=True, decimal_places=2, help_text="In USD. Airalo's own price, the least a shop may ask.", max_digits=12, null=True, verbose_name='retail price')),
-                ('net_price', models.DecimalField(blank=True, decimal_places=2, help_text="In USD. What the shop pays; empty under Airalo's discount pricing.", max_digits=12, null=True, verbose_name='net price')),
-                ('synced_at', models.DateTimeField(verbose_name='changed at')),
-                ('withdrawn_at', models.DateTimeField(blank=True, db_index=True, null=True, verbose_name='withdrawn at')),
-            ],
-            options={
-                'verbose_name': 'package',
-                'verbose_name_plural': 'packages',
-                'ordering': ('location', 'price', 'package_id'),
             },
         ),
         migrations.CreateModel(
@@ -206,6 +244,37 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Operator',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('airalo_id', models.BigIntegerField(unique=True, verbose_name='id at Airalo')),
+                ('title', models.CharField(db_index=True, max_length=255, verbose_name='title')),
+                ('type', models.CharField(choices=[('local', 'Local'), ('global', 'Regional or global')], default='local', max_length=6, verbose_name='type')),
+                ('plan_type', models.CharField(blank=True, help_text="In Airalo's words.", max_length=64, verbose_name='plan type')),
+                ('activation_policy', models.CharField(blank=True, help_text="When the days begin to run, in Airalo's words.", max_length=64, verbose_name='activation policy')),
+                ('is_kyc_verify', models.BooleanField(default=False, verbose_name='identity check needed')),
+                ('rechargeability', models.BooleanField(default=False, verbose_name='can be topped up')),
+                ('is_roaming', models.BooleanField(blank=True, null=True, verbose_name='roaming must be on')),
+                ('apn_type', models.CharField(blank=True, max_length=64, verbose_name='APN type')),
+                ('apn_value', models.CharField(blank=True, max_length=255, verbose_name='APN')),
+                ('apn', models.JSONField(blank=True, default=dict, verbose_name='APN per system')),
+                ('info', models.JSONField(blank=True, default=list, verbose_name='information')),
+                ('other_info', models.TextField(blank=True, verbose_name='other information')),
+                ('coverages', models.JSONField(blank=True, default=list, verbose_name='networks per country')),
+                ('install_window_days', models.PositiveIntegerField(blank=True, null=True, verbose_name='to be installed within')),
+                ('topup_grace_window_days', models.PositiveIntegerField(blank=True, null=True, verbose_name='to be topped up within')),
+                ('image_url', models.URLField(blank=True, max_length=500, verbose_name='image')),
+                ('digest', models.CharField(default='', editable=False, max_length=32, verbose_name='digest')),
+                ('synced_at', models.DateTimeField(verbose_name='changed at')),
+                ('countries', models.ManyToManyField(blank=True, related_name='operators', to='django_airalo.country', verbose_name='countries')),
+            ],
+            options={
+                'verbose_name': 'operator',
+                'verbose_name_plural': 'operators',
+                'ordering': ('title', 'airalo_id'),
+            },
+        ),
+        migrations.CreateModel(
             name='OrderEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -228,6 +297,79 @@ class Migration(migrations.Migration):
                 'verbose_name': 'order event',
                 'verbose_name_plural': 'order events',
                 'ordering': ('id',),
+            },
+        ),
+        migrations.CreateModel(
+            name='Package',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('package_id', models.CharField(max_length=255, unique=True, verbose_name='package id')),
+                ('type', models.CharField(choices=[('sim', 'eSIM'), ('topup', 'Top-up')], default='sim', max_length=5, verbose_name='type')),
+                ('title', models.CharField(max_length=255, verbose_name='title')),
+                ('reach', models.CharField(choices=[('local', 'Local'), ('regional', 'Regional'), ('global', 'Global')], default='local', max_length=8, verbose_name='reach')),
+                ('location', models.CharField(db_index=True, max_length=255, verbose_name='country or region')),
+                ('location_slug', models.CharField(db_index=True, max_length=255, verbose_name='slug of country or region')),
+                ('country_code', models.CharField(blank=True, db_index=True, max_length=2, verbose_name='country code')),
+                ('data', models.CharField(blank=True, help_text="In Airalo's words.", max_length=64, verbose_name='data')),
+                ('amount', models.PositiveIntegerField(blank=True, help_text='In MB.', null=True, verbose_name='data amount')),
+                ('is_unlimited', models.BooleanField(default=False, verbose_name='unlimited data')),
+                ('validity', models.PositiveSmallIntegerField(blank=True, help_text='In days.', null=True, verbose_name='validity')),
+                ('voice', models.PositiveIntegerField(blank=True, help_text='In minutes.', null=True, verbose_name='voice')),
+                ('text', models.PositiveIntegerField(blank=True, null=True, verbose_name='texts')),
+                ('short_info', models.TextField(blank=True, verbose_name='short information')),
+                ('is_fair_usage_policy', models.BooleanField(default=False, verbose_name='has a fair usage policy')),
+                ('fair_usage_policy', models.TextField(blank=True, verbose_name='fair usage policy')),
+                ('price', models.DecimalField(blank=True, decimal_places=2, help_text="In USD. Airalo's own price, the least a shop may ask.", max_digits=12, null=True, verbose_name='retail price')),
+                ('net_price', models.DecimalField(blank=True, decimal_places=2, help_text="In USD. What the shop pays; empty under Airalo's discount pricing.", max_digits=12, null=True, verbose_name='net price')),
+                ('retail_prices', models.JSONField(blank=True, default=dict, help_text='Per currency, as Airalo gives them.', verbose_name='retail prices')),
+                ('net_prices', models.JSONField(blank=True, default=dict, help_text="Per currency; empty under Airalo's discount pricing.", verbose_name='net prices')),
+                ('digest', models.CharField(default='', editable=False, max_length=32, verbose_name='digest')),
+                ('synced_at', models.DateTimeField(verbose_name='changed at')),
+                ('withdrawn_at', models.DateTimeField(blank=True, db_index=True, null=True, verbose_name='withdrawn at')),
+                ('operator', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='packages', to='django_airalo.operator', verbose_name='operator')),
+            ],
+            options={
+                'verbose_name': 'package',
+                'verbose_name_plural': 'packages',
+                'ordering': ('location', 'price', 'package_id'),
+            },
+        ),
+        migrations.CreateModel(
+            name='PackagePrice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('price', models.DecimalField(blank=True, decimal_places=2, max_digits=12, null=True, verbose_name='retail price')),
+                ('net_price', models.DecimalField(blank=True, decimal_places=2, max_digits=12, null=True, verbose_name='net price')),
+                ('recorded_at', models.DateTimeField(db_index=True, verbose_name='from')),
+                ('package', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='history', to='django_airalo.package', verbose_name='package')),
+            ],
+            options={
+                'verbose_name': 'package price',
+                'verbose_name_plural': 'package prices',
+                'ordering': ('-recorded_at', '-id'),
+            },
+        ),
+        migrations.CreateModel(
+            name='PricingRule',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100, verbose_name='name')),
+                ('is_active', models.BooleanField(default=True, verbose_name='active')),
+                ('priority', models.IntegerField(default=0, help_text='Of rules for the same thing the highest wins.', verbose_name='priority')),
+                ('currency', models.CharField(blank=True, help_text='Only for prices in this currency. Empty: for all, which only per cent can be.', max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}\\Z', 'Three capital letters, such as EUR.')], verbose_name='currency')),
+                ('base', models.CharField(choices=[('net', 'Net price, or the retail price where Airalo gives none'), ('retail', 'Retail price')], default='net', max_length=6, verbose_name='base')),
+                ('markup_kind', models.CharField(choices=[('percent', 'Per cent'), ('fixed', 'Fixed amount')], default='percent', max_length=7, verbose_name='kind of markup')),
+                ('markup', models.DecimalField(decimal_places=2, max_digits=12, validators=[django.core.validators.MinValueValidator(Decimal('0'))], verbose_name='markup')),
+                ('rounding', models.CharField(choices=[('none', 'The smallest unit of the currency'), ('99', 'The next .99'), ('95', 'The next .95'), ('whole', 'The next whole number'), ('step', 'The next multiple of the step')], default='none', max_length=5, verbose_name='rounded up to')),
+                ('rounding_step', models.DecimalField(blank=True, decimal_places=2, help_text='For example 0.50. Needed to round up to a step.', max_digits=12, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0.01'))], verbose_name='step')),
+                ('country', models.ForeignKey(blank=True, help_text="The country's own packages; not regional and global ones.", null=True, on_delete=django.db.models.deletion.CASCADE, related_name='pricing_rules', to='django_airalo.country', verbose_name='country')),
+                ('operator', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='pricing_rules', to='django_airalo.operator', verbose_name='operator')),
+                ('package', models.ForeignKey(blank=True, help_text='Leave package, operator and country empty for a rule that is for everything.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='pricing_rules', to='django_airalo.package', verbose_name='package')),
+            ],
+            options={
+                'verbose_name': 'pricing rule',
+                'verbose_name_plural': 'pricing rules',
+                'ordering': ('-priority', 'id'),
             },
         ),
         migrations.CreateModel(
@@ -355,6 +497,26 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='esimpackage',
             constraint=models.UniqueConstraint(fields=('esim', 'airalo_id'), name='airalo_esim_package_once'),
+        ),
+        migrations.AddIndex(
+            model_name='package',
+            index=models.Index(fields=['withdrawn_at', 'type', 'price'], name='airalo_package_on_sale'),
+        ),
+        migrations.AddConstraint(
+            model_name='pricingrule',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('operator', None), ('package', None)), models.Q(('country', None), ('package', None)), models.Q(('country', None), ('operator', None)), _connector='OR'), name='airalo_rule_one_scope', violation_error_message='Choose one of package, operator and country, or none.'),
+        ),
+        migrations.AddConstraint(
+            model_name='pricingrule',
+            constraint=models.CheckConstraint(condition=models.Q(('markup__gte', 0)), name='airalo_rule_markup_not_negative'),
+        ),
+        migrations.AddConstraint(
+            model_name='pricingrule',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('rounding', 'step'), _negated=True), ('rounding_step__gt', 0), _connector='OR'), name='airalo_rule_step', violation_error_message='To round up to a step, give the step.'),
+        ),
+        migrations.AddConstraint(
+            model_name='pricingrule',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('markup_kind', 'fixed'), _negated=True), models.Q(('currency', ''), _negated=True), _connector='OR'), name='airalo_rule_fixed_has_currency', violation_error_message='A fixed amount needs a currency.'),
         ),
         migrations.AddIndex(
             model_name='webhookevent',

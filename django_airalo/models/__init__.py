@@ -1,21 +1,32 @@
 from .account import BalanceRecord, Heartbeat, SubmissionPause
-from .catalogue import Package
+from .catalogue import Country, Operator, Package, PackagePrice
+from .devices import CompatibleDevice
 from .esims import Esim, EsimInstructions, EsimPackage
 from .fields import EncryptedTextField
 from .orders import EsimOrder, OrderEvent
+from .pricing import ExchangeRate, PricingRule, SellingPrice
+from .syncs import CatalogueSync
 from .usage import UsageRecord, UsageStatus
 from .webhooks import WebhookEvent
 
 __all__ = [
     "BalanceRecord",
+    "CatalogueSync",
+    "CompatibleDevice",
+    "Country",
     "EncryptedTextField",
     "Esim",
     "EsimInstructions",
     "EsimOrder",
     "EsimPackage",
+    "ExchangeRate",
     "Heartbeat",
+    "Operator",
     "OrderEvent",
     "Package",
+    "PackagePrice",
+    "PricingRule",
+    "SellingPrice",
     "SubmissionPause",
     "UsageRecord",
     "UsageStatus",

@@ -1,16 +1,137 @@
-"""A mirror of what Airalo sells."""
+"""A mirror of what Airalo sells: packages, the operators they belong to, the countries those cover."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
 from django.db import models
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+if TYPE_CHECKING:
+    from .pricing import SellingPrice
+
+
+class Country(models.Model):
+    """A country that an operator covers, in Airalo's words."""
+
+    code = models.CharField(_("country code"), max_length=8, primary_key=True, help_text=_("ISO 3166, two letters."))
+    title = models.CharField(_("title"), max_length=255, db_index=True)
+    image_url = models.URLField(_("image"), max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = _("country")
+        verbose_name_plural = _("countries")
+        ordering = ("title",)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Operator(models.Model):
+    """An operator of Airalo's catalogue: the name of an eSIM, and what its packages have in common."""
+
+    class Type(models.TextChoices):
+        LOCAL = "local", pgettext_lazy("operator", "Local")
+        GLOBAL = "global", pgettext_lazy("operator", "Regional or global")
+
+    airalo_id = models.BigIntegerField(_("id at Airalo"), unique=True)
+    title = models.CharField(_("title"), max_length=255, db_index=True)
+    type = models.CharField(_("type"), max_length=6, choices=Type, default=Type.LOCAL)
+    plan_type = models.CharField(_("plan type"), max_length=64, blank=True, help_text=_("In Airalo's words."))
+    activation_policy = models.CharField(
+        _("activation policy"), max_length=64, blank=True, help_text=_("When the days begin to run, in Airalo's words.")
+    )
+    is_kyc_verify = models.BooleanField(_("identity check needed"), default=False)
+    rechargeability = models.BooleanField(_("can be topped up"), default=False)
+    is_roaming = models.BooleanField(_("roaming must be on"), null=True, blank=True)
+    apn_type = models.CharField(_("APN type"), max_length=64, blank=True)
+    apn_value = models.CharField(_("APN"), max_length=255, blank=True)
+    apn = models.JSONField(_("APN per system"), default=dict, blank=True)
+    info = models.JSONField(_("information"), default=list, blank=True)
+    other_info = models.TextField(_("other information"), blank=True)
+    coverages = models.JSONField(_("networks per country"), default=list, blank=True)
+    install_window_days = models.PositiveIntegerField(_("to be installed within"), null=True, blank=True)
+    topup_grace_window_days = models.PositiveIntegerField(_("to be topped up within"), null=True, blank=True)
+    image_url = models.URLField(_("image"), max_length=500, blank=True)
+    countries = models.ManyToManyField(Country, verbose_name=_("countries"), related_name="operators", blank=True)
+    digest = models.CharField(_("digest"), max_length=32, editable=False, default="")
+    synced_at = models.DateTimeField(_("changed at"))
+
+    class Meta:
+        verbose_name = _("operator")
+        verbose_name_plural = _("operators")
+        ordering = ("title", "airalo_id")
+
+    def __str__(self) -> str:
+        return self.title
+
 
 class PackageQuerySet(models.QuerySet["Package"]):
+    """What shops look for. All of these can be combined."""
+
     def on_sale(self) -> PackageQuerySet:
-        """The packages that Airalo listed at the last sync."""
+        """The packages that Airalo listed at the last sync: eSIMs and top-ups."""
         return self.filter(withdrawn_at=None)
+
+    def sims(self) -> PackageQuerySet:
+        """Packages that are new eSIMs."""
+        return self.filter(type=Package.Type.SIM)
+
+    def topups(self) -> PackageQuerySet:
+        """Packages that top up an eSIM which the customer has already."""
+        return self.filter(type=Package.Type.TOPUP)
+
+    def for_country(self, code: str) -> PackageQuerySet:
+        """Packages that work in a country (ISO 3166, two letters): its own, and regional and global ones."""
+        code = code.strip().upper()
+        covering = Operator.countries.through.objects.filter(country_id=code).values("operator_id")
+        return self.filter(Q(country_code=code) | Q(operator__in=covering))
+
+    def local(self) -> PackageQuerySet:
+        """Packages of one country."""
+        return self.filter(reach=Package.Reach.LOCAL)
+
+    def regional(self) -> PackageQuerySet:
+        """Packages of a region, such as Europe."""
+        return self.filter(reach=Package.Reach.REGIONAL)
+
+    def global_(self) -> PackageQuerySet:
+        """Packages of the whole world."""
+        return self.filter(reach=Package.Reach.GLOBAL)
+
+    def with_data(self, at_least: int) -> PackageQuerySet:
+        """Packages with that many MB of data, or with unlimited data."""
+        return self.filter(Q(is_unlimited=True) | Q(amount__gte=at_least))
+
+    def for_days(self, at_least: int) -> PackageQuerySet:
+        """Packages that last that many days."""
+        return self.filter(validity__gte=at_least)
+
+    def unlimited(self) -> PackageQuerySet:
+        """Packages with unlimited data."""
+        return self.filter(is_unlimited=True)
+
+    def with_voice(self) -> PackageQuerySet:
+        """Packages with minutes for calls."""
+        return self.filter(voice__gt=0)
+
+    def with_texts(self) -> PackageQuerySet:
+        """Packages with text messages."""
+        return self.filter(text__gt=0)
+
+    def priced_between(self, low: Decimal | int | str | None, high: Decimal | int | str | None) -> PackageQuerySet:
+        """Packages whose retail price in USD is within these bounds; ``None`` is no bound."""
+        found = self.filter(price__isnull=False)
+        if low is not None:
+            found = found.filter(price__gte=low)
+        return found if high is None else found.filter(price__lte=high)
+
+    def cheapest_first(self) -> PackageQuerySet:
+        """By Airalo's retail price; those without one come last."""
+        return self.order_by(F("price").asc(nulls_last=True), "package_id")
 
 
 class Package(models.Model):
@@ -22,13 +143,21 @@ class Package(models.Model):
 
     class Reach(models.TextChoices):
         LOCAL = "local", pgettext_lazy("package", "Local")
-        GLOBAL = "global", pgettext_lazy("package", "Regional or global")
+        REGIONAL = "regional", pgettext_lazy("package", "Regional")
+        GLOBAL = "global", pgettext_lazy("package", "Global")
 
     package_id = models.CharField(_("package id"), max_length=255, unique=True)
     type = models.CharField(_("type"), max_length=5, choices=Type, default=Type.SIM)
     title = models.CharField(_("title"), max_length=255)
-    operator = models.CharField(_("operator"), max_length=255, blank=True)
-    reach = models.CharField(_("reach"), max_length=6, choices=Reach, default=Reach.LOCAL)
+    operator = models.ForeignKey(
+        Operator,
+        verbose_name=_("operator"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="packages",
+    )
+    reach = models.CharField(_("reach"), max_length=8, choices=Reach, default=Reach.LOCAL)
     location = models.CharField(_("country or region"), max_length=255, db_index=True)
     location_slug = models.CharField(_("slug of country or region"), max_length=255, db_index=True)
     country_code = models.CharField(_("country code"), max_length=2, blank=True, db_index=True)
@@ -38,6 +167,9 @@ class Package(models.Model):
     validity = models.PositiveSmallIntegerField(_("validity"), null=True, blank=True, help_text=_("In days."))
     voice = models.PositiveIntegerField(_("voice"), null=True, blank=True, help_text=_("In minutes."))
     text = models.PositiveIntegerField(_("texts"), null=True, blank=True)
+    short_info = models.TextField(_("short information"), blank=True)
+    is_fair_usage_policy = models.BooleanField(_("has a fair usage policy"), default=False)
+    fair_usage_policy = models.TextField(_("fair usage policy"), blank=True)
     price = models.DecimalField(
         _("retail price"),
         max_digits=12,
@@ -54,6 +186,13 @@ class Package(models.Model):
         blank=True,
         help_text=_("In USD. What the shop pays; empty under Airalo's discount pricing."),
     )
+    retail_prices = models.JSONField(
+        _("retail prices"), default=dict, blank=True, help_text=_("Per currency, as Airalo gives them.")
+    )
+    net_prices = models.JSONField(
+        _("net prices"), default=dict, blank=True, help_text=_("Per currency; empty under Airalo's discount pricing.")
+    )
+    digest = models.CharField(_("digest"), max_length=32, editable=False, default="")
     synced_at = models.DateTimeField(_("changed at"))
     withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True, db_index=True)
 
@@ -63,6 +202,52 @@ class Package(models.Model):
         verbose_name = _("package")
         verbose_name_plural = _("packages")
         ordering = ("location", "price", "package_id")
+        indexes = [models.Index(fields=["withdrawn_at", "type", "price"], name="airalo_package_on_sale")]
 
     def __str__(self) -> str:
         return f"{self.location}: {self.title}"
+
+    def minimum_price(self, currency: str) -> Decimal | None:
+        """Airalo's retail price in ``currency``, the least a shop may ask; ``None`` if Airalo gave none in it."""
+        return self._price(self.price, self.retail_prices, currency)
+
+    def cost(self, currency: str) -> Decimal | None:
+        """Airalo's net price in ``currency``; ``None`` if Airalo gave none, as under discount pricing."""
+        return self._price(self.net_price, self.net_prices, currency)
+
+    def selling_price(self, currency: str = "USD") -> SellingPrice | None:
+        """What the pricing rules make of it. For more than one package: ``services.price_packages()``.
+
+        Returns ``None`` if there is neither a price of Airalo's nor an exchange rate for the currency. Raises
+        ``ValueError`` for what is no currency code.
+        """
+        from .pricing import PriceList
+
+        return PriceList(currency).price(self)
+
+    @staticmethod
+    def _price(in_dollars: Decimal | None, in_currencies: dict[str, str], currency: str) -> Decimal | None:
+        if currency == "USD" and in_dollars is not None:
+            return Decimal(in_dollars)
+        found = in_currencies.get(currency)
+        return None if found is None else Decimal(found)
+
+
+class PackagePrice(models.Model):
+    """What a package cost from a moment on: a row when it was first seen, and one for each change in USD.
+
+    Prices in other currencies follow the exchange rates of each day and are not kept.
+    """
+
+    package = models.ForeignKey(Package, verbose_name=_("package"), on_delete=models.CASCADE, related_name="history")
+    price = models.DecimalField(_("retail price"), max_digits=12, decimal_places=2, null=True, blank=True)
+    net_price = models.DecimalField(_("net price"), max_digits=12, decimal_places=2, null=True, blank=True)
+    recorded_at = models.DateTimeField(_("from"), db_index=True)
+
+    class Meta:
+        verbose_name = _("package price")
+        verbose_name_plural = _("package prices")
+        ordering = ("-recorded_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.recorded_at:%Y-%m-%d %H:%M} {self.price}"

@@ -3,27 +3,38 @@
 from .account import look_up_balance, pause_submission, resume_submission
 from .catalogue import sync_packages
 from .decisions import mark_failed, mark_never_placed
+from .devices import find_devices, is_compatible, sync_devices
 from .encryption import rotate_keys
 from .inbox import process_webhook_event, receive_webhook
 from .lookups import sync_order
 from .ordering import cancel_order, place_order, submit_soon
+from .pricing import price_packages, sync_exchange_rates
+from .product import product_information
 from .recovery import sweep
 from .submission import submit_order
+from .syncs import catalogue_is_stale
 
 __all__ = [
     "cancel_order",
+    "catalogue_is_stale",
+    "find_devices",
+    "is_compatible",
     "look_up_balance",
     "mark_failed",
     "mark_never_placed",
     "pause_submission",
     "place_order",
+    "price_packages",
     "process_webhook_event",
+    "product_information",
     "receive_webhook",
     "resume_submission",
     "rotate_keys",
     "submit_order",
     "submit_soon",
     "sweep",
+    "sync_devices",
+    "sync_exchange_rates",
     "sync_order",
     "sync_packages",
 ]

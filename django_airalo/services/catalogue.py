@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+
+from django.db import connections
 
 from django_airalo.client import get_client
-from django_airalo.client.payloads import LocationData, OperatorData, PackageData
+from django_airalo.client.payloads import LocationData, OperatorData
+from django_airalo.conf import conf
 from django_airalo.exceptions import AiraloRateLimitError, AiraloResponseError
-from django_airalo.models import Package
+from django_airalo.models import CatalogueSync, Country, Operator, Package, PackagePrice
 
-from . import database
+from . import database, syncs
+from .catalogue_rows import covered_countries, digest_of, operator_values, package_values
 
 logger = logging.getLogger("django_airalo.catalogue")
 
 BATCH = 500
-PAGE_SIZE = 50
-#: Columns that a sync compares and writes.
-MIRRORED = (
-    "type", "title", "operator", "reach", "location", "location_slug", "country_code", "data", "amount",
-    "is_unlimited", "validity", "voice", "text", "price", "net_price", "withdrawn_at",
-)  # fmt: skip
+#: Countries and regions a request. Only one page is in memory at a time; 25 of them are some 2 MB of JSON.
+PAGE_SIZE = 25
+
+Progress = Callable[[int, int | None], None]
+T = TypeVar("T")
 
 
 @dataclass
@@ -37,105 +40,227 @@ class CatalogueReport:
     unchanged: int = 0
 
 
-def sync_packages(*, force: bool = False) -> CatalogueReport:
-    """Bring :class:`~django_airalo.models.Package` up to date with Airalo's catalogue.
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is compared of a package that the database has."""
 
-    Writes only what changed. Packages that Airalo no longer lists are withdrawn, not deleted. All pages are read
-    before anything is written, so a sync that breaks off changes nothing.
+    pk: int
+    digest: str
+    type: str
+    on_sale: bool
+
+
+@dataclass
+class _Listing:
+    """What Airalo lists, as far as it is news: only that is kept while the pages are read."""
+
+    known: dict[str, _Known]
+    known_operators: dict[int, str]
+    listed: set[str] = field(default_factory=set)
+    packages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    operators: dict[int, dict[str, Any]] = field(default_factory=dict)
+    covered: dict[int, set[str]] = field(default_factory=dict)
+    countries: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def take(self, location: LocationData) -> None:
+        for operator in location.operators:
+            self._take_operator(location, operator)
+            for package in operator.packages:
+                if not package.id or len(package.id) > 255 or package.id in self.listed:
+                    continue
+                self.listed.add(package.id)
+                values = package_values(location, operator, package)
+                values["digest"] = digest_of(values)
+                known = self.known.get(package.id)
+                if known is None or known.digest != values["digest"] or not known.on_sale:
+                    self.packages[package.id] = values
+
+    def _take_operator(self, location: LocationData, operator: OperatorData) -> None:
+        if operator.id is None:
+            return
+        covered = covered_countries(location, operator)
+        self.countries.update(covered)
+        values = operator_values(operator)
+        values["digest"] = digest_of({**values, "countries": sorted(covered)})
+        if self.known_operators.get(operator.id) != values["digest"]:
+            self.operators[operator.id] = values
+            self.covered[operator.id] = set(covered)
+
+    @property
+    def is_news(self) -> bool:
+        return bool(self.packages or self.operators)
+
+    def missing(self) -> list[_Known]:
+        return [known for name, known in self.known.items() if known.on_sale and name not in self.listed]
+
+
+def sync_packages(*, force: bool = False, progress: Progress | None = None) -> CatalogueReport:
+    """Bring packages, operators and countries up to date with Airalo's catalogue, eSIMs and top-ups.
+
+    Writes only what changed, in one transaction. Packages that Airalo no longer lists are withdrawn, not deleted. All
+    pages are read before anything is written, so a sync that breaks off changes nothing.
 
     Args:
         force: also if more than half of the packages on sale would be withdrawn, which looks like a fault.
+        progress: called after each page with the number of countries and regions read, and of all (``None`` if
+            Airalo does not say).
 
     Raises:
+        SyncRunningError: another process is at it.
         AiraloAPIError: a page could not be read, or the catalogue came empty or in part. Nothing was changed.
     """
-    now = database.now()
-    listed = {package.package_id: package for package in _listed(now)}
-    if not listed:
-        raise AiraloResponseError("Airalo's catalogue came empty; the packages were left as they are.")
-    report = CatalogueReport()
-    with database.atomic():
-        known = Package.objects.in_bulk(field_name="package_id")
-        added = [package for package_id, package in listed.items() if package_id not in known]
-        changed = []
-        for package_id, package in listed.items():
-            old = known.get(package_id)
-            if old and any(getattr(old, name) != getattr(package, name) for name in MIRRORED):
-                package.pk = old.pk
-                changed.append(package)
-        missing = [old for old in known.values() if old.package_id not in listed and old.withdrawn_at is None]
-        on_sale = sum(old.withdrawn_at is None for old in known.values())
-        if len(missing) > on_sale / 2 and not force:
-            raise AiraloResponseError(
-                f"Airalo lists only {on_sale - len(missing)} of the {on_sale} packages on sale. The packages were left "
-                "as they are; if that is right, sync with force."
-            )
-        for old in missing:
-            old.withdrawn_at = old.synced_at = now
-        Package.objects.bulk_create(added, batch_size=BATCH)
-        Package.objects.bulk_update(changed, [*MIRRORED, "synced_at"], batch_size=BATCH)
-        Package.objects.bulk_update(missing, ["withdrawn_at", "synced_at"], batch_size=BATCH)
-    report.added, report.changed, report.withdrawn = len(added), len(changed), len(missing)
-    report.unchanged = len(listed) - len(added) - len(changed)
+    with syncs.running(CatalogueSync.Kind.PACKAGES) as run:
+        listing = _read(run, progress or (lambda done, total: None))
+        missing = listing.missing()
+        if not force:
+            _refuse_losses(listing, missing)
+        if listing.is_news or missing:
+            with database.atomic():
+                syncs.keep_lease(run)
+                _write(listing, missing, database.now())
+        run.added = sum(name not in listing.known for name in listing.packages)
+        run.changed = len(listing.packages) - run.added
+        run.withdrawn = len(missing)
+        run.unchanged = len(listing.listed) - len(listing.packages)
+    report = CatalogueReport(run.added, run.changed, run.withdrawn, run.unchanged)
     logger.info("Catalogue: %s", report)
     return report
 
 
-def _listed(now: datetime) -> Iterator[Package]:
-    for location in _locations():
-        for operator, package in location.packages():
-            if package.id and len(package.id) <= 255:
-                yield Package(**_fields(location, operator, package), synced_at=now)
+# Reading
 
 
-def _locations() -> Iterator[LocationData]:
+def _read(run: CatalogueSync, progress: Progress) -> _Listing:
+    packages = Package.objects.values_list("package_id", "pk", "digest", "type", "withdrawn_at")
+    listing = _Listing(
+        known={name: _Known(pk, digest, type_, gone is None) for name, pk, digest, type_, gone in packages.iterator()},
+        known_operators=dict(Operator.objects.values_list("airalo_id", "digest")),
+    )
+    for location in _locations(run, progress):
+        listing.take(location)
+    if not listing.listed:
+        raise AiraloResponseError("Airalo's catalogue came empty; the packages were left as they are.")
+    return listing
+
+
+def _locations(run: CatalogueSync, progress: Progress) -> Iterator[LocationData]:
     """All pages, waiting where Airalo's limit for them says so."""
     number, waits, seen = 1, 0, 0
     while True:
         try:
-            page = get_client().get_packages(limit=PAGE_SIZE, page=number)
+            page = get_client().get_packages(
+                include_topup=True, limit=PAGE_SIZE, page=number, language=conf.CATALOGUE_LANGUAGE or None
+            )
         except AiraloRateLimitError as error:
             waits += 1
             if waits > 20:
                 raise
             time.sleep(min(error.retry_after or 15, 60))
             continue
+        if page.pricing:
+            run.pricing_model = page.pricing.model[:32]
+            run.discount_percentage = page.pricing.discount_percentage
         yield from page.items
         seen += len(page.items)
+        progress(seen, page.total)
         if not page.has_next:
             if page.total is not None and seen < page.total:
                 raise AiraloResponseError(
                     f"Airalo's catalogue has {page.total} countries and regions, but {seen} came."
                 )
             return
+        syncs.keep_lease(run)
         number += 1
 
 
-def _fields(location: LocationData, operator: OperatorData, package: PackageData) -> dict[str, Any]:
-    return {
-        "package_id": package.id,
-        "type": Package.Type.TOPUP if package.type == "topup" else Package.Type.SIM,
-        "title": package.title[:255],
-        "operator": operator.title[:255],
-        "reach": Package.Reach.LOCAL if operator.type == "local" else Package.Reach.GLOBAL,
-        "location": location.title[:255],
-        "location_slug": location.slug[:255],
-        "country_code": location.country_code if len(location.country_code) == 2 else "",
-        "data": package.data[:64],
-        "amount": _within(package.amount, 2**31 - 1),
-        "is_unlimited": package.is_unlimited,
-        "validity": _within(package.day, 2**15 - 1),
-        "voice": _within(package.voice, 2**31 - 1),
-        "text": _within(package.text, 2**31 - 1),
-        "price": _money(package.price),
-        "net_price": _money(package.net_price),
-        "withdrawn_at": None,
-    }
+def _refuse_losses(listing: _Listing, missing: list[_Known]) -> None:
+    """Half of the eSIMs or of the top-ups do not vanish within an hour."""
+    for kind in Package.Type.values:
+        on_sale = sum(known.on_sale and known.type == kind for known in listing.known.values())
+        lost = sum(known.type == kind for known in missing)
+        if lost > on_sale / 2:
+            raise AiraloResponseError(
+                f"Airalo lists only {on_sale - lost} of the {on_sale} packages on sale (type {kind}). The packages "
+                "were left as they are; if that is right, sync with force."
+            )
 
 
-def _within(number: int | None, highest: int) -> int | None:
-    return number if number is not None and 0 <= number <= highest else None
+# Writing
 
 
-def _money(amount: Any) -> Any:
-    return round(amount, 2) if amount is not None and abs(amount) < 10**9 else None
+def _write(listing: _Listing, missing: list[_Known], now: datetime) -> None:
+    _write_countries(listing)
+    operator_pks = _write_operators(listing, now)
+    for names in _batches(listing.packages):
+        rows = [listing.packages[name] for name in names]
+        _write_packages(rows, operator_pks, now)
+    for gone in _batches(missing):
+        Package.objects.filter(pk__in=[known.pk for known in gone]).update(withdrawn_at=now, synced_at=now)
+
+
+def _write_countries(listing: _Listing) -> None:
+    known = {code: (title, image) for code, title, image in Country.objects.values_list("code", "title", "image_url")}
+    changed = [
+        Country(code=code, title=title, image_url=image)
+        for code, (title, image) in listing.countries.items()
+        if known.get(code) != (title, image)
+    ]
+    _upsert(Country, changed, "code", ["title", "image_url"])
+
+
+def _write_operators(listing: _Listing, now: datetime) -> dict[int, int]:
+    """Returns our key of each operator by Airalo's id."""
+    operators = [Operator(**values, synced_at=now) for values in listing.operators.values()]
+    columns = [name for values in listing.operators.values() for name in values if name != "airalo_id"]
+    _upsert(Operator, operators, "airalo_id", [*dict.fromkeys(columns), "synced_at"])
+    pks = dict(Operator.objects.values_list("airalo_id", "pk"))
+    covers = Operator.countries.through
+    wanted = {(pks[airalo_id], code) for airalo_id, codes in listing.covered.items() for code in codes}
+    changed = [pks[airalo_id] for airalo_id in listing.covered]
+    existing: dict[tuple[int, str], int] = {}
+    for some in _batches(changed):
+        rows = covers.objects.filter(operator_id__in=some).values_list("operator_id", "country_id", "pk")
+        existing |= {(operator, country): pk for operator, country, pk in rows}
+    for gone in _batches([pk for pair, pk in existing.items() if pair not in wanted]):
+        covers.objects.filter(pk__in=gone).delete()
+    new = [covers(operator_id=operator, country_id=country) for operator, country in sorted(wanted - existing.keys())]
+    covers.objects.bulk_create(new, batch_size=BATCH)
+    return pks
+
+
+def _write_packages(rows: list[dict[str, Any]], operator_pks: dict[int, int], now: datetime) -> None:
+    names = [row["package_id"] for row in rows]
+    of_batch = Package.objects.filter(package_id__in=names)
+    before = {name: prices for name, *prices in of_batch.values_list("package_id", "price", "net_price")}
+    packages = [
+        Package(**{**row, "operator_id": operator_pks.get(row["operator_id"])}, synced_at=now, withdrawn_at=None)
+        for row in rows
+    ]
+    columns = [name for name in rows[0] if name not in ("package_id", "operator_id")]
+    _upsert(Package, packages, "package_id", [*columns, "operator", "synced_at", "withdrawn_at"])
+    pks = dict(of_batch.values_list("package_id", "pk"))
+    PackagePrice.objects.bulk_create(
+        PackagePrice(package_id=pks[row["package_id"]], price=row["price"], net_price=row["net_price"], recorded_at=now)
+        for row in rows
+        if before.get(row["package_id"]) != [row["price"], row["net_price"]]
+    )
+
+
+def _upsert(model: Any, rows: list[Any], key: str, columns: list[str]) -> None:
+    if not rows:
+        return
+    # MySQL and MariaDB take any unique key for the conflict, and refuse to be told which.
+    named = connections[database.alias()].features.supports_update_conflicts_with_target
+    model.objects.bulk_create(
+        rows,
+        batch_size=BATCH,
+        update_conflicts=True,
+        update_fields=columns,
+        unique_fields=[key] if named else None,
+    )
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    everything = list(items)
+    for start in range(0, len(everything), BATCH):
+        yield everything[start : start + BATCH]

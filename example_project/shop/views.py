@@ -31,7 +31,7 @@ ORDERS_PER_PAGE = 20
 
 def _for_sale() -> Any:
     """The packages that the shop sells: eSIMs with a price."""
-    return Package.objects.on_sale().filter(type=Package.Type.SIM, price__isnull=False)
+    return Package.objects.on_sale().sims().filter(price__isnull=False).select_related("operator")
 
 
 @require_GET
@@ -42,7 +42,8 @@ def packages(request: HttpRequest) -> HttpResponse:
     found = _for_sale()
     if form.is_valid():
         for word in form.cleaned_data["q"].split():
-            found = found.filter(Q(location__icontains=word) | Q(title__icontains=word) | Q(operator__icontains=word))
+            names = Q(location__icontains=word) | Q(title__icontains=word) | Q(operator__title__icontains=word)
+            found = found.filter(names)
         if form.cleaned_data["country"]:
             found = found.filter(location_slug=form.cleaned_data["country"])
     else:

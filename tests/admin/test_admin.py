@@ -12,20 +12,29 @@ from django.urls import reverse
 
 from django_airalo.models import (
     BalanceRecord,
+    CatalogueSync,
+    CompatibleDevice,
+    Country,
     Esim,
     EsimOrder,
+    ExchangeRate,
     Heartbeat,
+    Operator,
     OrderEvent,
     Package,
+    PricingRule,
     SubmissionPause,
     WebhookEvent,
 )
 from tests.factories import (
     LONG_AGO,
+    CatalogueSyncFactory,
+    CompatibleDeviceFactory,
     EsimFactory,
     EsimOrderFactory,
     OrderEventFactory,
     PackageFactory,
+    PricingRuleFactory,
     UserFactory,
     WebhookEventFactory,
     at_airalo,
@@ -34,6 +43,9 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 MODELS = [EsimOrder, Esim, OrderEvent, WebhookEvent, Package, SubmissionPause, BalanceRecord, Heartbeat]
+MODELS += [Operator, Country, ExchangeRate, CatalogueSync, CompatibleDevice]
+#: What an operator sets.
+EDITABLE = [PricingRule]
 
 
 @pytest.fixture
@@ -71,10 +83,21 @@ def fill(count=1):
         OrderEventFactory(order=order)
         OrderEventFactory(order=order, kind="attention", detail="Look.")
         WebhookEventFactory(order=order, request_id=order.request_id)
-        PackageFactory()
+        _fill_catalogue(PackageFactory())
         SubmissionPause.objects.create(reason="Lack of credit.", is_active=None, order=order)
         BalanceRecord.objects.create(amount=number, currency="USD", threshold=1)
         Heartbeat.objects.create(name=f"beat {Heartbeat.objects.count()}", at=LONG_AGO)
+
+
+def _fill_catalogue(package):
+    country, _ = Country.objects.get_or_create(code="TL", defaults={"title": "Testland"})
+    package.operator.countries.add(country)
+    package.history.create(price="4.50", recorded_at=LONG_AGO)
+    for scope in ({}, {"package": package}, {"operator": package.operator}, {"country": country}):
+        PricingRuleFactory(**scope)
+    ExchangeRate.objects.get_or_create(currency="EUR", defaults={"rate": "0.9", "synced_at": LONG_AGO})
+    CatalogueSyncFactory(error="AiraloTimeoutError: no answer")
+    CompatibleDeviceFactory()
 
 
 def secrets():
@@ -85,10 +108,10 @@ def secrets():
 
 
 def test_all_models_are_registered():
-    assert {model for model in admin.site._registry if model._meta.app_label == "django_airalo"} == set(MODELS)
+    assert {model for model in admin.site._registry if model._meta.app_label == "django_airalo"} == {*MODELS, *EDITABLE}
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MODELS + EDITABLE)
 def test_list_and_detail_render(root, model):
     fill(2)
     response = root.get(url(model))
@@ -101,7 +124,7 @@ def test_list_and_detail_render(root, model):
         assert root.get(url(model, "history", row.pk)).status_code == 200
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MODELS + EDITABLE)
 def test_every_filter_renders(root, model):
     fill(2)
     page = root.get(url(model)).content.decode()
@@ -127,7 +150,7 @@ def test_nothing_can_be_added_changed_or_deleted(root, model):
     assert "deletelink" not in page
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MODELS + EDITABLE)
 def test_no_more_queries_for_more_rows(root, model):
     def queries():
         with CaptureQueriesContext(connection) as captured:
@@ -273,6 +296,7 @@ ACTIONS = {
     "mark_failed": EsimOrder,
     "process_again": WebhookEvent,
     "resume": SubmissionPause,
+    "sync_now": CatalogueSync,
 }
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from io import StringIO
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -32,7 +33,7 @@ class Catalogue(FakeAiralo):
     def _handle(self, request):
         if not request.path_url.startswith("/v2/packages"):
             return super()._handle(request)
-        number = int(request.path_url.split("page=")[1])
+        number = int(parse_qs(urlsplit(request.path_url).query)["page"][0])
         self.asked.append(number)
         if number in self.scripted:
             return self.scripted.pop(number)
@@ -60,7 +61,7 @@ def country(code, *packages, operator="local"):
         "slug": slug,
         "title": f"Country {code}",
         "country_code": code,
-        "operators": [{"title": "Test Mobile", "type": operator, "packages": list(packages)}],
+        "operators": [{"id": ord(code[0]), "title": "Test Mobile", "type": operator, "packages": list(packages)}],
     }
 
 
@@ -92,11 +93,16 @@ def test_added_changed_withdrawn_and_back(catalogue, django_assert_max_num_queri
     assert run() == "added=3 changed=0 withdrawn=0 unchanged=0"
     assert catalogue.asked == [1, 2]
     kept = Package.objects.get(package_id="a-1")
-    assert (kept.location, kept.country_code, kept.operator, kept.reach) == ("Country AA", "AA", "Test Mobile", "local")
+    assert (kept.location, kept.country_code, kept.operator.title, kept.reach) == (
+        "Country AA",
+        "AA",
+        "Test Mobile",
+        "local",
+    )
     assert (kept.price, kept.net_price, kept.amount, kept.validity) == (Decimal("4.50"), Decimal("1.50"), 1024, 7)
 
-    # Clock, savepoint, the packages, and its end: nothing is written where nothing changed.
-    with django_assert_max_num_queries(4):
+    # The record of the run and its lease, each with the clock; packages and operators. Nothing else is written.
+    with django_assert_max_num_queries(14):
         assert run() == "added=0 changed=0 withdrawn=0 unchanged=3"
 
     catalogue.countries = [country("AA", package("a-1", price=5), package("a-2"))]
@@ -131,7 +137,7 @@ def test_odd_packages_are_cut_to_what_the_columns_hold(catalogue):
     kept = Package.objects.get(package_id="odd")
     assert (len(kept.title), kept.price, kept.amount, kept.validity, kept.country_code) == (255, None, None, None, "")
     assert Package.objects.get(package_id="top").type == "topup"
-    assert Package.objects.get(package_id="eu").reach == "global"
+    assert Package.objects.get(package_id="eu").reach == "regional"
     assert run() == "added=0 changed=0 withdrawn=0 unchanged=3"
 
 

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.test import TestCase, override_settings
 from django.urls import reverse
 from django.utils import timezone
-from django_airalo.models import EsimOrder, Package
+from django_airalo.models import EsimOrder, Operator, Package
 from django_airalo.testing import FakeAiralo
 
 from shop.models import Order
@@ -20,7 +20,9 @@ def make_package(package_id: str = "test-mobile-7days-1gb", **fields: Any) -> Pa
     values = {
         "title": "1 GB - 7 Days",
         "data": "1 GB",
-        "operator": "Test Mobile",
+        "operator": Operator.objects.get_or_create(
+            airalo_id=1, defaults={"title": "Test Mobile", "synced_at": timezone.now()}
+        )[0],
         "location": "Iceland",
         "location_slug": "iceland",
         "validity": 7,
