@@ -60,7 +60,14 @@ def make_world(
         database.empty()
         cache = tmp_path / "cache.sqlite3"
         shutil.copy(cache_file, cache)
-        defaults = {"webhook_delay": 0.1, "retry_interval": 0.3, "head_probe": False}
+        # Webhooks are sent again soon, and for as long as a busy machine may take.
+        defaults = {
+            "webhook_delay": 0.1,
+            "webhook_timeout": 30,
+            "retry_interval": 0.3,
+            "retries": 1000,
+            "head_probe": False,
+        }
         emulator = Emulator(**{**defaults, **options}).start()
         made = World(tmp_path, database, cache, emulator, zygote)
         worlds.append(made)

@@ -28,7 +28,7 @@ class Process:
         self._errors = errors
         self._ended = ended
 
-    def wait(self, timeout: float = 30) -> int:
+    def wait(self, timeout: float = 90) -> int:
         """The exit status; negative if a signal ended it."""
         status = self._ended(timeout)
         assert status is not None, f"{self.name} is still running after {timeout:g} s\n{self.errors()}"
@@ -157,12 +157,14 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(condition: Callable[[], Any], what: str = "", timeout: float = 20, pause: float = 0.02) -> Any:
-    """The first true value of ``condition``; an AssertionError if there is none in time."""
+def wait_until(
+    condition: Callable[[], Any], what: str | Callable[[], str] = "", timeout: float = 90, pause: float = 0.02
+) -> Any:
+    """The first true value of ``condition``; an AssertionError that says ``what`` there is instead if none comes."""
     end = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < end, f"not within {timeout:g} s: {what or condition}"
+        assert time.monotonic() < end, f"not within {timeout:g} s: {what() if callable(what) else what or condition}"
         time.sleep(pause)

@@ -59,7 +59,7 @@ def test_row_03_the_task_is_delivered_twice(world: World) -> None:
 @pytest.mark.parametrize("policy", ["hold", "resubmit"])
 def test_row_04_worker_killed_at_the_claim(world: World, policy: str) -> None:
     """The token's endpoint holds the worker between its claim and its POST."""
-    world.set(READ_TIMEOUT=1, SUBMIT_LEASE=3, UNCONFIRMED_POLICY=policy)
+    world.set(CONNECT_TIMEOUT=0.5, READ_TIMEOUT=5, SUBMIT_LEASE=6, UNCONFIRMED_POLICY=policy)
     world.serve()
     (pk,) = world.place_only()
     world.emulator.fault({"delay": 60, "close": "before"}, "token")
@@ -99,6 +99,8 @@ def test_row_05_worker_killed_after_the_post(world: World, road: str) -> None:
     world.wait_bought()
     assert world.order(pk).status == "submitting"
     worker.kill()
+    if road == "look-up":
+        world.end_lease(pk)
     shop = world.laws({"completed": 1})
     assert len(world.emulator.requests("orders-async")) == 1
     assert ("unconfirmed" in [event["new_status"] for event in shop.events]) == (road == "look-up")
@@ -111,6 +113,7 @@ def test_row_05_worker_killed_after_the_post_that_bought_nothing(world: World) -
     worker = world.start("call", "submit_order", pk)
     world.wait_call("orders-async")
     worker.kill()
+    world.end_lease(pk)
     world.laws({"unconfirmed": 1})
     assert len(world.emulator.requests("orders-async")) == 1
 
@@ -126,6 +129,7 @@ LOST_ANSWERS: dict[str, tuple[Any, bool]] = {
 
 
 def test_row_06_the_connection_breaks_during_the_post(world: World) -> None:
+    world.set(READ_TIMEOUT=2)
     world.serve()
     for number, (fault, _) in enumerate(LOST_ANSWERS.values(), 1):
         world.emulator.fault(fault, "orders-async", call=number)

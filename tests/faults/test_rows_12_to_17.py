@@ -133,13 +133,13 @@ def test_row_16_success_after_cancel(world: World) -> None:
 
 def test_row_16_accepted_after_a_person_gave_it_up(world: World) -> None:
     """A stopped worker's 202 arrives when the order has been marked as failed, and no webhook ever comes."""
-    world.set(READ_TIMEOUT=2.5, SUBMIT_LEASE=3.2)
     world.emulator.fault("500", "orders-list", times=None)
-    world.emulator.fault({"delay_after": 1, "webhook": "none"}, "orders-async")
+    world.emulator.fault({"delay_after": 5, "webhook": "none"}, "orders-async")
     (pk,) = world.place_only()
     worker = world.start("call", "submit_order", pk)
     world.wait_bought()
     worker.signal(signal.SIGSTOP)
+    world.end_lease(pk)
     sweeper = world.sweeper()
     world.wait_status(pk, "unconfirmed")
     assert "True" in world.run("call", "mark_failed", pk)

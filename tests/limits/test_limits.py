@@ -61,6 +61,8 @@ def test_eight_workers_keep_the_limits_and_a_storm_of_429s_starves_nobody(tmp_pa
         for worker in workers:
             worker.stdin.write("go\n")
             worker.stdin.flush()
+        while window - 0.5 < time.time():  # a machine that does much else
+            window += WINDOW
         time.sleep(window - 0.5 - time.time())
         revoked_at = time.time()
         emulator.control("revoke-tokens")
