@@ -44,6 +44,13 @@ esim_order_unconfirmed = Signal()
 #: *Arguments*: ``order`` (EsimOrder), ``event_id`` (uuid.UUID).
 esim_order_cancelled = Signal()
 
+#: *Sent when* Airalo says that the status of an eSIM is another one than before: it was installed and is active, is
+#: used up, has expired or was taken back.
+#: *Sender*: :class:`~django_airalo.models.Esim`.
+#: *Arguments*: ``esim`` (Esim), ``old_status`` (str), ``new_status`` (str, see ``UsageStatus``), ``event_id``
+#: (uuid.UUID).
+esim_status_changed = Signal()
+
 #: *Sent when* Airalo's webhook says that an eSIM runs low on data or days.
 #: *Sender*: :class:`~django_airalo.models.WebhookEvent`.
 #: *Arguments*: ``esim`` (Esim, or None if the ICCID is not one of this shop's), ``iccid`` (str), ``level`` (str, as

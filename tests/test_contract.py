@@ -21,7 +21,7 @@ from django.urls import reverse
 from django_airalo import exceptions, services, signals, testing
 from django_airalo.client import AiraloClient
 from django_airalo.conf import Settings, conf
-from django_airalo.models import Esim, EsimOrder, OrderEvent, WebhookEvent
+from django_airalo.models import Esim, EsimOrder, EsimPackage, OrderEvent, UsageStatus, WebhookEvent
 from django_airalo.services.transitions import TRANSITIONS
 
 from .pages import FENCE, PACKAGE, PAGES, check_sites, headings, python_blocks, read, rows, section, ticked
@@ -144,6 +144,8 @@ def send_every_signal(airalo, commit):
         delivered = services.place_order(package_id="test-mobile-7days-1gb")
     airalo.deliver(delivered)
     airalo.push(testing.low_data_payload(delivered.esims.get().iccid))
+    with commit():
+        services.esims.record_usage(delivered.esims.get(), "active", {}, source="look-up")
     with commit(), override_settings(AIRALO_LOW_BALANCE=2000):
         services.look_up_balance()
     airalo.push(testing.credit_limit_payload())
@@ -236,6 +238,9 @@ def test_the_statuses_page_says_what_each_status_means():
     assert sorted(explained) == sorted(EsimOrder.Status.values)
     picture = FENCE.findall(text)[0][1]
     assert set(re.findall(r"[A-Z]{4,}", picture)) == set(EsimOrder.Status.names) - {"SCHEDULED"}
+    esims = [ticked(row[0])[0] for row in rows(section(text, "## Of an eSIM"))]
+    assert sorted(esims) == sorted(UsageStatus.values)
+    assert set(esims) - set(EsimPackage.Status.values) == {"recycled"}
     webhooks = [ticked(row[0])[0] for row in rows(section(text, "## Of a webhook event"))]
     assert sorted(webhooks) == sorted(WebhookEvent.Status.values)
 

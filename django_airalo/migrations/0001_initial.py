@@ -461,6 +461,7 @@ class Migration(migrations.Migration):
                 ('language', models.CharField(help_text='As Airalo was asked for it.', max_length=10, verbose_name='language')),
                 ('content', django_airalo.models.fields.EncryptedTextField(help_text="Airalo's answer, as JSON.", verbose_name='content')),
                 ('fetched_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='as of')),
+                ('refresh_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='to be fetched again at')),
                 ('esim', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='instructions', to='django_airalo.esim', verbose_name='eSIM')),
             ],
             options={

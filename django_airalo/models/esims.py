@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from django_airalo.client.payloads import InstructionsData
 from django_airalo.conf import conf
 
 from .fields import EncryptedTextField
@@ -159,6 +162,7 @@ class EsimInstructions(models.Model):
     language = models.CharField(_("language"), max_length=10, help_text=_("As Airalo was asked for it."))
     content = EncryptedTextField(_("content"), help_text=_("Airalo's answer, as JSON."))
     fetched_at = models.DateTimeField(_("as of"), default=timezone.now, editable=False)
+    refresh_at = models.DateTimeField(_("to be fetched again at"), default=timezone.now)
 
     class Meta:
         verbose_name = _("instructions")
@@ -168,3 +172,8 @@ class EsimInstructions(models.Model):
 
     def __str__(self) -> str:
         return f"{self.esim_id} {self.language}"
+
+    @cached_property
+    def guides(self) -> InstructionsData:
+        """The steps for ``ios`` and ``android``, as plain text: a template escapes it as it does any other."""
+        return InstructionsData.from_json(json.loads(self.content))

@@ -5,7 +5,11 @@ from .catalogue import sync_packages
 from .decisions import mark_failed, mark_never_placed
 from .devices import find_devices, is_compatible, sync_devices
 from .encryption import rotate_keys
+from .esim_list import set_brand, sync_esim, sync_esims
+from .esim_packages import sync_esim_packages
+from .esims import sync_due_usage, sync_usage, usage_is_due_now
 from .inbox import process_webhook_event, receive_webhook
+from .instructions import get_instructions
 from .lookups import sync_order
 from .ordering import cancel_order, place_order, submit_soon
 from .pricing import price_packages, sync_exchange_rates
@@ -18,6 +22,7 @@ __all__ = [
     "cancel_order",
     "catalogue_is_stale",
     "find_devices",
+    "get_instructions",
     "is_compatible",
     "look_up_balance",
     "mark_failed",
@@ -30,11 +35,18 @@ __all__ = [
     "receive_webhook",
     "resume_submission",
     "rotate_keys",
+    "set_brand",
     "submit_order",
     "submit_soon",
     "sweep",
     "sync_devices",
+    "sync_due_usage",
+    "sync_esim",
+    "sync_esim_packages",
+    "sync_esims",
     "sync_exchange_rates",
     "sync_order",
     "sync_packages",
+    "sync_usage",
+    "usage_is_due_now",
 ]

@@ -9,6 +9,7 @@ from django_airalo.client.payloads import as_decimal, as_text
 from django_airalo.models import Esim, WebhookEvent
 
 from . import account, database
+from .esims import note_low_data
 from .signalling import send_robust
 
 
@@ -16,14 +17,18 @@ def send_notice(event: WebhookEvent) -> bool:
     """Send the signal of a notice; processed once all receivers have heard. ``False`` if one raised."""
     document = json.loads(event.body_bytes)
     if event.kind == WebhookEvent.Kind.LOW_DATA:
-        iccid = as_text(document.get("iccid"))
+        iccid, level = as_text(document.get("iccid")), as_text(document.get("level"))
+        percentage = as_decimal(document.get("remaining_percentage"))
+        esim = Esim.objects.without_secrets().select_related("order__user").filter(iccid=iccid).first()
+        if esim:
+            note_low_data(esim, level=level, percentage=percentage, event_id=event.event_id)
         failures = send_robust(
             signals.esim_low_data,
             WebhookEvent,
-            esim=Esim.objects.without_secrets().select_related("order__user").filter(iccid=iccid).first(),
+            esim=esim,
             iccid=iccid,
-            level=as_text(document.get("level")),
-            remaining_percentage=as_decimal(document.get("remaining_percentage")),
+            level=level,
+            remaining_percentage=percentage,
             package_name=as_text(document.get("package_name")),
             event_id=event.event_id,
         )

@@ -16,6 +16,7 @@ from django_airalo.models import EsimOrder, WebhookEvent
 
 from . import database, heartbeats
 from .account import active_pause, check_balance, check_pause, send_due_account_signals
+from .esims import send_due_esim_signals, sync_due_usage
 from .fulfilment import GIVEN_UP
 from .inbox import process_webhook_event
 from .lookups import next_look_up, sync_accepted, sync_order
@@ -42,6 +43,7 @@ class SweepReport:
     expired: int = 0
     looked_up: int = 0
     webhooks: int = 0
+    usage: int = 0
     signalled: int = 0
     put_off: int = 0
 
@@ -72,7 +74,8 @@ def sweep(limit: int = 200) -> SweepReport:
             continue
         _each(EsimOrder.objects.due(database.now()).filter(status__in=statuses)[:limit], act, report)
     _asking(partial(_look_up_accepted, report, limit), report)
-    report.signalled = send_due_signals(limit) + send_due_account_signals()
+    report.signalled = send_due_signals(limit) + send_due_account_signals() + send_due_esim_signals(limit)
+    _asking(partial(_look_up_usage, report, limit), report)
     heartbeats.beat(heartbeats.SWEEP)
     return report
 
@@ -139,6 +142,10 @@ def _look_up_accepted(report: SweepReport, limit: int) -> None:
         report.looked_up += len(many)
     else:
         _each(many[:limit], _look_up, report)
+
+
+def _look_up_usage(report: SweepReport, limit: int) -> None:
+    report.usage = sync_due_usage(limit)
 
 
 def _claim_look_up(order: EsimOrder) -> bool:

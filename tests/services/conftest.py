@@ -7,6 +7,7 @@ from unittest.mock import create_autospec
 import pytest
 
 from django_airalo import signals
+from tests.scripted_server import Answer, ScriptedServer
 
 #: The arguments that each signal is documented to send.
 DOCUMENTED = {
@@ -17,6 +18,7 @@ DOCUMENTED = {
     "esim_order_unconfirmed": ("order", "event_id"),
     "esim_order_cancelled": ("order", "event_id"),
     "esim_low_data": ("esim", "iccid", "level", "remaining_percentage", "package_name", "event_id"),
+    "esim_status_changed": ("esim", "old_status", "new_status", "event_id"),
     "credit_limit_reached": ("message", "remaining", "balance", "event_id"),
     "balance_low": ("amount", "currency", "threshold", "event_id"),
     "submission_paused": ("reason", "balance", "event_id"),
@@ -66,3 +68,15 @@ def committed(django_capture_on_commit_callbacks):
         return django_capture_on_commit_callbacks(execute=True)
 
     return capture
+
+
+@pytest.fixture
+def server(settings) -> Iterator[ScriptedServer]:
+    """An Airalo over real HTTP that gives out tokens; everything else is for the test to say."""
+    with ScriptedServer() as running:
+        running.on("/v2/token", Answer(200, {"data": {"access_token": "scripted-token" * 20, "expires_in": 86400}}))
+        settings.AIRALO_BASE_URL = running.url
+        settings.AIRALO_READ_TIMEOUT = 5
+        settings.AIRALO_ESIM_REQUESTS_PER_MINUTE = 10**6
+        settings.AIRALO_USAGE_REQUESTS_PER_SECOND = 10**6
+        yield running

@@ -121,3 +121,56 @@ def test_a_notice_that_another_process_is_sending_is_left_to_it(airalo, heard):
     WebhookEvent.objects.update(due_at=LONG_AGO)
     services.process_webhook_event(event())
     assert len(heard) == 2
+
+
+# What a low data notice does to the eSIM
+
+
+def test_low_data_is_noted_and_has_the_usage_looked_up(airalo):
+    esim = EsimFactory(usage_status="active", remaining=500, total=1000, usage_due_at=None)
+    airalo.push(low_data_payload(esim.iccid, level="75%", remaining_percentage=24.5))
+    record = esim.usage_records.get()
+    assert (record.source, record.level, record.remaining_percentage) == ("low data", "75%", Decimal("24.5"))
+    assert (record.status, record.remaining, record.event_id) == ("active", 500, event().event_id)
+    assert record.signal_due_at is None
+    esim.refresh_from_db()
+    assert esim.usage_due_at <= database.now()
+    assert esim.usage_status == "active"
+
+
+def test_low_data_whose_signal_is_sent_again_is_noted_once(airalo, committed):
+    def raising(**kwargs):
+        raise LookupError("no")
+
+    esim = EsimFactory(usage_due_at=None)
+    signals.esim_low_data.connect(raising)
+    try:
+        airalo.push(low_data_payload(esim.iccid))
+    finally:
+        signals.esim_low_data.disconnect(raising)
+    esim.usage_due_at = None
+    esim.save(update_fields=["usage_due_at"])
+    WebhookEvent.objects.update(due_at=LONG_AGO)
+    services.process_webhook_event(event())
+    assert event().status == "processed"
+    assert esim.usage_records.count() == 1
+    esim.refresh_from_db()
+    assert esim.usage_due_at is None  # it has been looked up since
+
+
+@pytest.mark.parametrize(
+    ("odd", "level", "percentage"),
+    [
+        ({"level": "1day", "user_id": 7, "package_slug": "x"}, "1day", Decimal(43)),
+        ({"level": 1, "remaining_percentage": 1e30}, "1", None),
+        ({"level": "x" * 500, "remaining_percentage": -3}, "x" * 20, None),
+        ({"level": None, "remaining_percentage": "many"}, "", None),
+        ({"level": [], "remaining_percentage": 33.3333333}, "", Decimal("33.33")),
+    ],
+)
+def test_odd_low_data_is_noted_as_far_as_it_is_understood(airalo, heard, odd, level, percentage):
+    esim = EsimFactory()
+    airalo.push({**low_data_payload(esim.iccid, remaining_percentage=43), **odd})
+    record = esim.usage_records.get()
+    assert (record.level, record.remaining_percentage) == (level, percentage)
+    assert len(heard.of("esim_low_data")) == 1
