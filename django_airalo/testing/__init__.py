@@ -6,13 +6,17 @@
 ...     airalo.deliver(order)
 """
 
-from .fake import FakeAiralo, FakeOrder, sign_webhook
+from .fake import FakeAiralo, sign_webhook
+from .order import FakeOrder
 from .payloads import (
     credit_limit_payload,
     failure_payload,
+    instructions_payload,
     low_data_payload,
     order_payload,
+    package_payload,
     sim_payload,
+    usage_payload,
     webhook_payload,
 )
 
@@ -21,9 +25,12 @@ __all__ = [
     "FakeOrder",
     "credit_limit_payload",
     "failure_payload",
+    "instructions_payload",
     "low_data_payload",
     "order_payload",
+    "package_payload",
     "sign_webhook",
     "sim_payload",
+    "usage_payload",
     "webhook_payload",
 ]

@@ -106,3 +106,64 @@ def credit_limit_payload(*, level: int = 80, remaining: float = 100.5, **overrid
         "remaining": remaining,
         **overrides,
     }
+
+
+def package_payload(**overrides: Any) -> dict[str, Any]:
+    """A package as the catalogue and the list of top-ups have it."""
+    return {
+        "id": "test-mobile-7days-1gb",
+        "type": "sim",
+        "price": 4.5,
+        "net_price": 1.5,
+        "amount": 1024,
+        "day": 7,
+        "is_unlimited": False,
+        "title": "1 GB - 7 Days",
+        "data": "1 GB",
+        "short_info": None,
+        "voice": None,
+        "text": None,
+        **overrides,
+    }
+
+
+def usage_payload(**overrides: Any) -> dict[str, Any]:
+    """What is left of an eSIM: data in MB, voice in minutes, text in messages."""
+    return {
+        "remaining": 1024,
+        "total": 1024,
+        "expired_at": None,
+        "is_unlimited": False,
+        "status": "NOT_ACTIVE",
+        "remaining_voice": 0,
+        "remaining_text": 0,
+        "total_voice": 0,
+        "total_text": 0,
+        **overrides,
+    }
+
+
+def instructions_payload(*, language: str = "en", **overrides: Any) -> dict[str, Any]:
+    """How to install an eSIM, on iOS and on Android."""
+    code = "LPA:1$rsp.example.com$TEST"
+    guide = {
+        "model": None,
+        "version": None,
+        "installation_via_qr_code": {
+            "steps": {"1": "Open the settings.", "2": "Scan the QR code."},
+            "qr_code_data": code,
+            "qr_code_url": "https://www.example.com/qr",
+            "direct_apple_installation_url": f"https://esimsetup.example.com/?carddata={code}",
+        },
+        "installation_manual": {
+            "steps": {"1": "Open the settings.", "2": "Enter the code."},
+            "smdp_address_and_activation_code": code,
+        },
+        "network_setup": {
+            "steps": {"1": "Turn data roaming on."},
+            "apn_type": "automatic",
+            "apn_value": None,
+            "is_roaming": True,
+        },
+    }
+    return {"language": language, "ios": [guide], "android": [guide], **overrides}

@@ -1,0 +1,211 @@
+# ruff: noqa: PT009, PT027  written as a shop's unittest cases are
+"""What the fake Airalo answers beside orders: top-ups, future orders, eSIMs, refunds, vouchers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from django.test import SimpleTestCase
+
+from django_airalo import exceptions
+from django_airalo.client import get_client
+from django_airalo.client import payloads as p
+from django_airalo.testing import FakeAiralo, instructions_payload, package_payload, usage_payload
+
+ICCID = "8900000000000000123"
+DUE = datetime(2026, 3, 28, 10, 0, tzinfo=UTC)
+
+
+class Endpoints(SimpleTestCase):
+    def setUp(self):
+        self.airalo = FakeAiralo()
+        self.airalo.__enter__()
+        self.addCleanup(self.airalo.__exit__, None, None, None)
+        self.client = get_client()
+
+    def test_a_synchronous_order_comes_at_once_and_is_listed(self):
+        order = self.client.submit_order(package_id="a", quantity=2, description="ref-1 words")
+
+        self.assertEqual((order.package_id, order.quantity, len(order.sims)), ("a", 2, 2))
+        self.assertEqual((self.airalo.orders[0].kind, self.airalo.orders[0].bought), ("sync", True))
+        (listed,) = self.client.list_orders(description="ref-1").items
+        self.assertEqual((listed.id, listed.status, listed.sims), (order.id, "completed", order.sims))
+        self.assertEqual(self.client.get_order(order.id).code, order.code)
+        (by_iccid,) = self.client.list_orders(iccid=order.sims[1].iccid).items
+        self.assertEqual(by_iccid.id, order.id)
+        self.assertEqual(self.client.list_orders(code="none").items, ())
+        with self.assertRaises(exceptions.AiraloAuthenticationError):
+            self.client.get_order(1)
+
+    def test_a_topup_comes_at_once(self):
+        order = self.client.submit_topup(package_id="test-mobile-7days-1gb-topup", iccid=ICCID, description="ref-2")
+
+        self.assertEqual((order.type, order.sims, order.description), ("topup", (), "ref-2"))
+        self.assertEqual((self.airalo.orders[0].kind, self.airalo.orders[0].body["iccid"]), ("topup", ICCID))
+        (listed,) = self.client.list_orders(description="ref-2").items
+        self.assertEqual((listed.id, listed.type), (order.id, "topup"))
+        (package,) = self.client.get_sim_packages(ICCID)
+        self.assertEqual((package.package.id, package.package.type), ("test-mobile-7days-1gb-topup", "topup"))
+
+    def test_what_is_scripted_is_for_the_next_purchase_of_any_kind(self):
+        self.airalo.reject(23)
+        with self.assertRaises(exceptions.TopupDisabledError):
+            self.client.submit_topup(package_id="a", iccid=ICCID)
+        self.airalo.time_out(bought=True)
+        with self.assertRaises(exceptions.AiraloTimeoutError) as caught:
+            self.client.submit_future_order(package_id="a", quantity=1, due_date=DUE)
+        self.assertTrue(caught.exception.may_have_acted)
+        self.airalo.answer(429, {"message": "Too Many Attempts."}, Retry_After="9")
+        with self.assertRaises(exceptions.AiraloRateLimitError) as limited:
+            self.client.request_refund(iccids=[ICCID], reason="OTHERS")
+        self.assertEqual(limited.exception.retry_after, 9)
+        self.airalo.reject(vouchers="No.")
+        with self.assertRaises(exceptions.AiraloRefusedError):
+            self.client.create_esim_vouchers([p.EsimVoucherRequest(package_id="a", quantity=1)])
+
+        self.assertEqual([order.bought for order in self.airalo.orders], [False, True])
+        self.assertFalse(self.airalo.refunds[0].bought)
+        self.assertFalse(self.airalo.vouchers[0].bought)
+        self.assertEqual(self.client.submit_topup(package_id="a", iccid=ICCID).type, "topup")
+
+    def test_future_orders_are_listed_and_cancelled(self):
+        first, second = (
+            self.client.submit_future_order(package_id="a", quantity=n, due_date=DUE, description=f"ref-{n}")
+            for n in (1, 2)
+        )
+        self.assertEqual((first.due_date, first.latest_cancellation_date), (DUE, DUE.replace(day=27)))
+        self.assertEqual(len(first.request_id), 25)
+        listed = self.client.list_future_orders().items
+        self.assertEqual([order.request_id for order in listed], [first.request_id, second.request_id])
+        self.assertEqual([(order.quantity, order.description) for order in listed], [(1, "ref-1"), (2, "ref-2")])
+        self.assertEqual(
+            {(order.status, order.package_id, order.due_date) for order in listed}, {("pending", "a", DUE)}
+        )
+
+        self.client.cancel_future_orders([first.request_id])
+
+        self.assertEqual([order.cancelled for order in self.airalo.orders], [True, False])
+        self.assertEqual([order.request_id for order in self.client.list_future_orders().items], [second.request_id])
+        self.airalo.orders[1].fulfil()
+        self.assertEqual(self.client.list_future_orders().items, ())
+        with self.assertRaises(exceptions.AiraloRefusedError) as caught:
+            self.client.cancel_future_orders([first.request_id, "unknown", second.request_id])
+        self.assertIn("already processed", caught.exception.field_errors["request_ids.0"])
+        self.assertIn("does not exist", caught.exception.field_errors["request_ids.1"])
+        self.assertIn("already processed", caught.exception.field_errors["request_ids.2"])
+
+    def test_a_failed_future_order_is_listed_as_such(self):
+        self.client.submit_future_order(package_id="a", quantity=1, due_date=DUE)
+        self.airalo.orders[0].failed = True
+
+        self.assertEqual(self.client.list_future_orders().items, ())
+        (order,) = self.client.list_future_orders(status="failed").items
+        self.assertEqual(order.status, "failed")
+
+    def test_usage_can_be_set_for_each_esim(self):
+        self.assertEqual(self.client.get_usage(ICCID).status, "NOT_ACTIVE")
+
+        self.airalo.set_usage(ICCID, status="ACTIVE", remaining=100)
+        self.airalo.set_usage(ICCID, expired_at="2026-02-01 00:00:00")
+
+        usage = self.client.get_usage(ICCID)
+        self.assertEqual((usage.status, usage.remaining, usage.total), ("ACTIVE", 100, 1024))
+        self.assertEqual(usage.expired_at, datetime(2026, 2, 1, tzinfo=UTC))
+        self.assertEqual(self.client.get_usage("8900000000000000124").status, "NOT_ACTIVE")
+
+    def test_a_recycled_esim_takes_no_topups(self):
+        self.airalo.set_usage(ICCID, status="RECYCLED", remaining=0, is_unlimited=None)
+
+        self.assertEqual(self.client.get_usage(ICCID).status, "RECYCLED")
+        for ask in (
+            lambda: self.client.get_topup_packages(ICCID),
+            lambda: self.client.submit_topup(package_id="a", iccid=ICCID),
+        ):
+            with self.assertRaises(exceptions.RecycledEsimError):
+                ask()
+        self.assertEqual([order.bought for order in self.airalo.orders], [False])
+
+    def test_topups_to_choose_from(self):
+        self.assertEqual({package.type for package in self.client.get_topup_packages(ICCID)}, {"topup"})
+
+        self.airalo.topup_packages = [package_payload(id="mine", price="3.00", type="topup")]
+
+        (package,) = self.client.get_topup_packages(ICCID)
+        self.assertEqual((package.id, package.price), ("mine", Decimal("3.00")))
+        self.airalo.topup_packages = []
+        self.assertEqual(self.client.get_topup_packages(ICCID), ())
+
+    def test_esims_that_were_sold(self):
+        order = self.client.submit_order(package_id="a", quantity=2, description="ref")
+        first, second = (sim.iccid for sim in order.sims)
+
+        self.assertEqual([sim.iccid for sim in self.client.list_sims().items], [first, second])
+        (found,) = self.client.list_sims(iccid=second).items
+        self.assertEqual((found.order.id, found.order.status, found.recycled), (order.id, "completed", False))
+        self.airalo.set_usage(first, status="RECYCLED")
+        self.assertTrue(self.client.get_sim(first).recycled)
+        with self.assertRaises(exceptions.AiraloNotFoundError):
+            self.client.get_sim(ICCID)
+        (package,) = self.client.get_sim_packages(first)
+        self.assertEqual((package.package.id, package.package.type), ("a", "sim"))
+
+    def test_brand(self):
+        (sim,) = self.client.submit_order(package_id="a", quantity=1).sims
+
+        self.assertEqual(self.client.set_brand(sim.iccid, "Our Brand").brand_settings_name, "Our Brand")
+        self.assertEqual(self.client.get_sim(sim.iccid).brand_settings_name, "Our Brand")
+        self.assertEqual(self.client.set_brand(sim.iccid, None).brand_settings_name, "")
+        self.assertEqual(self.client.get_sim(sim.iccid).brand_settings_name, "")
+
+    def test_instructions_come_in_the_language_asked_for(self):
+        instructions = self.client.get_instructions(ICCID, language="de")
+
+        self.assertEqual(instructions.language, "de")
+        self.assertEqual(len(instructions.ios[0].qr_steps), 2)
+        self.assertEqual(self.client.get_instructions(ICCID).language, "en")
+
+    def test_refunds(self):
+        refund = self.client.request_refund(iccids=[ICCID], reason="NO_COVERAGE", notes="None")
+        self.client.request_refund(iccids=[ICCID], reason="NO_COVERAGE")
+
+        self.assertEqual(refund.refund_id, "1")
+        asked = self.airalo.refunds
+        self.assertEqual(
+            [(order.kind, order.bought, order.body["iccids"]) for order in asked], [("refund", True, [ICCID])] * 2
+        )
+        self.assertEqual(self.airalo.orders, [])
+
+    def test_vouchers(self):
+        (esims,) = self.client.create_esim_vouchers(
+            [p.EsimVoucherRequest(package_id="a", quantity=3, booking_reference="b-1")]
+        )
+        money = self.client.create_airmoney_voucher(amount=20, quantity=1, usage_limit=4, is_paid=True)
+        named = self.client.create_airmoney_voucher(
+            amount=20, quantity=1, usage_limit=4, voucher_code="SUMMER", is_paid=True
+        )
+
+        self.assertEqual((esims.package_id, esims.booking_reference, len(set(esims.codes))), ("a", "b-1", 3))
+        self.assertEqual((money.amount, money.usage_limit, money.is_paid), (Decimal(20), 4, True))
+        self.assertTrue(money.code)
+        self.assertEqual(named.code, "SUMMER")
+        self.assertEqual([order.kind for order in self.airalo.vouchers], ["voucher"] * 3)
+
+    def test_anything_else_can_be_served(self):
+        with self.assertRaises(exceptions.AiraloNotFoundError):
+            self.client.get_compatible_devices()
+
+        self.airalo.serve(
+            "get", "/v2/compatible-devices-lite", {"data": [{"os": "ios", "brand": "Apple", "name": "X"}]}
+        )
+        self.airalo.serve("GET", f"/v2/sims/{ICCID}/usage", {"message": "Too Many Attempts."}, status=429)
+
+        self.assertEqual([device.name for device in self.client.get_compatible_devices()], ["X"])
+        with self.assertRaises(exceptions.AiraloRateLimitError):
+            self.client.get_usage(ICCID)
+
+
+def test_payloads_can_be_changed():
+    assert usage_payload(remaining=1)["remaining"] == 1
+    assert package_payload(price=2)["price"] == 2
+    assert p.InstructionsData.from_json({"data": {"instructions": instructions_payload(ios=[])}}).ios == ()
