@@ -92,8 +92,9 @@ def push(
 
 
 def set_balance(world: World, amount: Any) -> None:
-    """Set what the partner has left, in US dollars."""
+    """Set what the partner has left, in US dollars; levels of used credit count from there."""
     world.ledger.balance = Decimal(str(amount))
+    world.ledger.set_value("credit", str(world.ledger.balance))
 
 
 def set_stock(world: World, package_id: str, quantity: int | None) -> None:

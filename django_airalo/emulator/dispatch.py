@@ -94,6 +94,8 @@ def _true_answer(world: World, request: Request, found: Route | None, elsewhere:
             raise not_found()
         # The limit counts calls with a bad token too: the real API answers a 401 with its headers.
         headers = world.limits.check(found.name, _caller(found, request))
+        if world.options.sandbox:
+            world.limits.check("sandbox", found.name)
         if found.limit_all:
             world.limits.check(found.limit_all, "")
         if found.needs_token and not (request.bearer and world.ledger.token_valid(request.bearer)):

@@ -111,6 +111,7 @@ class Ledger:
         # Two emulators must never hand out the same order id or ICCID, because a shop keeps both
         # for ever: each new ledger starts its numbers somewhere else.
         self.first_value("balance", str(balance))
+        self.first_value("credit", str(balance))
         self.first_value("first_order_id", str(100_000 + secrets.randbelow(800_000)))
         self.first_value("iccid_prefix", _new_iccid_prefix())
 

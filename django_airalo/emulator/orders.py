@@ -19,7 +19,7 @@ from .faults import Fault
 from .ledger import Row
 from .messages import php_json
 from .order_bodies import answer, share_of
-from .webhook_bodies import failure_body, success_body
+from .webhook_bodies import credit_limit_body, failure_body, success_body
 from .world import World
 
 NANOID = string.ascii_letters + string.digits + "-_"
@@ -64,7 +64,7 @@ def buy(
             raise business(11, f"{ledger.balance}")
         if stock is not None:
             ledger.execute("UPDATE stock SET quantity = quantity - ? WHERE package_id = ?", (quantity, package.id))
-        ledger.balance -= price
+        spend(world, price)
         last = ledger.row("SELECT max(id) AS id FROM purchases")
         number = (last["id"] if last and last["id"] else int(ledger.value("first_order_id"))) + 1
         plan = {"fault": plan_of(fault), "quantity_sent": quantity_sent}
@@ -88,6 +88,35 @@ def buy(
             share=json.dumps(share_of(brand, share)) if package.kind == "sim" else None,
         )
     return number
+
+
+def spend(world: World, price: Decimal) -> None:
+    """Take a price from the balance, and tell who opted in that so much of the credit is used.
+
+    The credit is what the balance was set to last. Which levels Airalo tells who chose none is not documented: all.
+    """
+    ledger = world.ledger
+    before, after = (_used(world, balance) for balance in (ledger.balance, ledger.balance - price))
+    ledger.balance -= price
+    opted_in = ledger.row("SELECT * FROM optins WHERE type = 'webhook_credit_limit'")
+    if opted_in is None or world.options.sandbox:
+        return
+    for level in json.loads(opted_in["levels"] or "[50, 70, 80, 90]"):
+        if before < level <= after:
+            ledger.insert(
+                "webhooks",
+                purchase_id=None,
+                kind="credit_limit_notification",
+                url=opted_in["contact_point"],
+                body=php_json(credit_limit_body(level, float(ledger.balance))),
+                due_at=time.time(),
+                state="pending",
+            )
+
+
+def _used(world: World, balance: Decimal) -> Decimal:
+    credit = Decimal(world.ledger.value("credit"))
+    return 100 * (credit - balance) / credit if credit > 0 else Decimal(0)
 
 
 def refuse(world: World, package: Package) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from django_airalo.emulator import Emulator
 
+from .certificate import self_signed
 from .support import Partner, Receiver
 
 
@@ -42,3 +44,15 @@ def pair(emulator: Emulator) -> tuple[str, str]:
     catalogue = emulator.world.catalogue
     topup = next(item for item in catalogue.topups.values() if item.voice and item.id.endswith("-7days-1gb-topup"))
     return topup.id.removesuffix("-topup"), topup.id
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    return self_signed(tmp_path / "certificate.pem")
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[Emulator]:
+    """An emulator that speaks HTTPS."""
+    with Emulator(tls_certificate=certificate, webhook_delay=0.0, rate_limits=False) as running:
+        yield running

@@ -123,3 +123,20 @@ def test_the_simulator_has_its_limit(receiver: Receiver) -> None:
         fields = {"event": "low_data_notification", "type": "data_90", "webhook_url": receiver.url}
         statuses = [partner.post("simulator/webhook", json=fields).status_code for _ in range(6)]
     assert statuses == [200] * 5 + [429]
+
+
+@pytest.mark.parametrize(("levels", "told"), [([50, 90], [50, 90]), (None, [50, 70, 80, 90])])
+def test_used_credit_is_told_once_per_level(
+    emulator: Emulator, partner: Partner, receiver: Receiver, package_id: str, levels: Any, told: list[int]
+) -> None:
+    fields = {"type": "webhook_credit_limit", "webhook_url": receiver.url, "levels": levels}
+    partner.post("notifications/opt-in", json={name: value for name, value in fields.items() if value})
+    price = emulator.world.catalogue.packages[package_id].net_price
+    emulator.balance = str(round(price * 10, 2))
+    for _ in range(10):
+        partner.order(package_id)
+    bodies = [json.loads(delivery.body) for delivery in receiver.wait(len(told))]
+    assert emulator.wait_idle()
+    assert [body["message"] for body in sorted(bodies, key=lambda body: -body["remaining"])] == [
+        f"Surpassed {level}% of the credit limit balance" for level in told
+    ]

@@ -146,3 +146,12 @@ def test_limits_per_iccid_and_of_all_together(pair: Pair) -> None:
         assert int(refused.headers["Retry-After"]) > 0
         statuses = [partner.get(f"sims/{iccid}/packages").status_code for iccid in (one, one, other)]
         assert statuses == [200, 429, 200]
+
+
+def test_a_limit_of_the_sandbox_counts_each_endpoint() -> None:
+    with Emulator(sandbox=True, limits={"sandbox": (2, 60.0)}) as emulator:
+        partner = Partner.of(emulator)
+        paths = ("balance", "balance", "balance", "orders")
+        assert [partner.get(path).status_code for path in paths] == [200, 200, 429, 200]
+        emulator.options.change(sandbox=False)
+        assert partner.get("balance").status_code == 200

@@ -11,7 +11,7 @@ from django_airalo.emulator.catalogue_parts import Package
 from django_airalo.emulator.errors import business, invalid
 from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.messages import Request, Response, success
-from django_airalo.emulator.orders import refuse
+from django_airalo.emulator.orders import refuse, spend
 from django_airalo.emulator.times import timestamp
 from django_airalo.emulator.world import World
 
@@ -46,7 +46,7 @@ def esim(world: World, request: Request, fault: Fault) -> Response:
     with world.ledger.transaction():
         if total > world.ledger.balance:
             raise business(11, f"{world.ledger.balance}")
-        world.ledger.balance -= total
+        spend(world, total)
         answers = []
         for price, (package, quantity, reference) in zip(prices, items, strict=True):
             codes = [_code() for _ in range(quantity)]
