@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ Row = TypeVar("Row")
 
 #: From this many due look-ups on, reading the list of orders page by page may take fewer requests.
 WORTH_A_LIST = 5
+#: Seconds for the rows of one kind in a sweep: a slow Airalo must not keep a sweep from what is due of another kind.
+LONGEST_STEP = 30
 #: How many times as many orders are looked up by the list as one by one.
 MANY = 10
 
@@ -81,9 +84,10 @@ def sweep(limit: int = 200) -> SweepReport:
 
 
 def _each(rows: Iterable[Row], act: Callable[[Row, SweepReport], None], report: SweepReport) -> None:
-    """Act on each row, until Airalo wants no more requests."""
+    """Act on each row, until Airalo wants no more requests or it has taken long: the rest stays due."""
+    give_up = time.monotonic() + LONGEST_STEP
     for row in list(rows):
-        if not _asking(partial(act, row, report), report):
+        if not _asking(partial(act, row, report), report) or time.monotonic() > give_up:
             return
 
 

@@ -244,7 +244,7 @@ class Storm:
             progress.show(state)
             if state != before:
                 before, moved = state, time.monotonic()
-            if state["open"] == 0 and state["signals due"] == 0 and state["webhooks on their way"] == 0:
+            if not any(state[name] for name in ("open", "signals due", "due at Airalo", "in the inbox")):
                 break
             time.sleep(0.5)
         seconds = time.monotonic() - started
@@ -271,9 +271,9 @@ class Storm:
             "kills": sum(self.kills.values()),
             "forged": sum(self.forged.values()),
             "signals due": OrderEvent.objects.exclude(signal_due_at=None).count(),
-            "webhooks on their way": self.airalo.count("webhooks", "state = 'pending'")
-            + self.airalo.count("purchases", "status = 'pending'")
-            + WebhookEvent.objects.filter(status="received").count(),
+            "due at Airalo": self.airalo.count("webhooks", "state = 'pending'")
+            + self.airalo.count("purchases", "status = 'pending'"),
+            "in the inbox": WebhookEvent.objects.filter(status="received").count(),
         }
 
     # --- forged webhooks ---

@@ -231,3 +231,14 @@ def test_a_webhook_that_waits_costs_no_request(scripted):
     assert counted()["webhooks"] == 1
     assert scripted.look_ups == 0
     assert OrderEvent.objects.count() == 0
+
+
+def test_a_slow_airalo_does_not_keep_a_sweep_from_what_is_due_of_another_kind(airalo, monkeypatch):
+    monkeypatch.setattr("django_airalo.services.recovery.LONGEST_STEP", -1)  # each order takes too long
+    EsimOrderFactory.create_batch(3)
+    unconfirmed = EsimOrderFactory.create_batch(3, unconfirmed=True)
+    for order in unconfirmed:
+        at_airalo(airalo, order)
+    assert counted() == report(submitted=1, looked_up=1, signalled=1)
+    assert EsimOrder.objects.filter(status="pending").count() == 2
+    assert counted() == report(submitted=1, looked_up=1, signalled=1)

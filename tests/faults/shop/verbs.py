@@ -148,6 +148,10 @@ def place(orders: str, how: str = "") -> None:
         print(json.dumps(placed), flush=True)
 
 
+#: So many orders wait to be sent at most before the shops pause: what is sent after the storm has seen no fault.
+MOST_UNSENT = 80
+
+
 def sell(first: str, step: str, count: str, seed: str, package_id: str) -> None:
     """Place the orders ``first``, ``first + step`` … below ``count``, as the seed says. Killed, it can start again.
 
@@ -156,6 +160,7 @@ def sell(first: str, step: str, count: str, seed: str, package_id: str) -> None:
     from django.db import DatabaseError, close_old_connections, transaction
 
     from django_airalo import services
+    from django_airalo.models import EsimOrder
 
     from .models import ShopOrder
 
@@ -173,6 +178,9 @@ def sell(first: str, step: str, count: str, seed: str, package_id: str) -> None:
         while times:
             close_old_connections()
             try:
+                if EsimOrder.objects.filter(status__in=("pending", "submitting")).count() >= MOST_UNSENT:
+                    time.sleep(0.1)
+                    continue
                 if rolls_back:
                     rolls_back = False
                     with transaction.atomic():
