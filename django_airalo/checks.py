@@ -49,7 +49,7 @@ _WHOLE = (
     "USAGE_REQUESTS_PER_SECOND", "PRODUCT_INFORMATION_REQUESTS_PER_MINUTE", "WEBHOOK_MAX_BYTES",
 )  # fmt: skip
 _DELAYS = ("RETRY_DELAYS", "LOOKUP_DELAYS")
-_TEXT_LISTS = ("WEBHOOK_SECRETS", "ENCRYPTION_KEYS")
+_TEXT_LISTS = ("WEBHOOK_SECRETS", "ENCRYPTION_KEYS", "REFUND_REASONS")
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
@@ -108,7 +108,7 @@ def _check_types() -> Iterator[CheckMessage]:
         if value is not None and not (
             isinstance(value, list | tuple) and all(isinstance(item, str) and item for item in value)
         ):
-            # A string would be taken for a list of letters. The value is a secret, so it is not shown.
+            # A string would be taken for a list of letters. The value may be a secret, so it is not shown.
             yield Error(f"AIRALO_{name} must be a list of strings that are not empty.", id="django_airalo.E004")
     if _raw("SANDBOX") is not None and not isinstance(_raw("SANDBOX"), bool):
         yield Error(f"AIRALO_SANDBOX must be True or False, not {_raw('SANDBOX')!r}.", id="django_airalo.E005")

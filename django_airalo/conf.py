@@ -172,6 +172,10 @@ class Settings:
         return int(_setting("PRODUCT_INFORMATION_REQUESTS_PER_MINUTE", 60))
 
     @property
+    def REFUND_REASONS(self) -> Sequence[str]:
+        return tuple(_setting("REFUND_REASONS", ()))
+
+    @property
     def REFUND_INTERVAL(self) -> float:
         return float(_setting("REFUND_INTERVAL", 300))
 

@@ -81,3 +81,15 @@ submission_resumed = Signal()
 #: *Sender*: :class:`~django_airalo.models.BalanceRecord`.
 #: *Arguments*: ``amount`` (Decimal), ``currency`` (str), ``threshold`` (Decimal), ``event_id`` (uuid.UUID).
 balance_low = Signal()
+
+#: *Sent when* something became of a refund: Airalo took or refused the request, nobody knows whether it did, or a
+#: person noted what Airalo decided.
+#: *Sender*: :class:`~django_airalo.models.Refund`.
+#: *Arguments*: ``refund`` (Refund), ``status`` (str, as it is when the signal is sent), ``event_id`` (uuid.UUID).
+refund_changed = Signal()
+
+#: *Sent when* something became of a voucher: Airalo created or refused it, or nobody knows whether it did.
+#: *Sender*: :class:`~django_airalo.models.Voucher`.
+#: *Arguments*: ``voucher`` (Voucher; its codes are in ``code_list``), ``status`` (str, as it is when the signal is
+#: sent), ``event_id`` (uuid.UUID).
+voucher_changed = Signal()

@@ -34,6 +34,18 @@ def process_webhook_event(event_pk: int) -> str:
 
 
 @_task
+def send_refund(refund_pk: int) -> str:
+    """Send a refund to Airalo; returns its status afterwards."""
+    return services.send_refund(refund_pk).status
+
+
+@_task
+def send_voucher(voucher_pk: int) -> str:
+    """Send a voucher to Airalo; returns its status afterwards."""
+    return services.send_voucher(voucher_pk).status
+
+
+@_task
 def sweep() -> dict[str, int]:
     """Do all that is due, for shops whose scheduler enqueues tasks; returns the counts of the sweep."""
     return vars(services.sweep())

@@ -21,7 +21,7 @@ from django.urls import reverse
 from django_airalo import exceptions, services, signals, testing
 from django_airalo.client import AiraloClient
 from django_airalo.conf import Settings, conf
-from django_airalo.models import Esim, EsimOrder, EsimPackage, OrderEvent, UsageStatus, WebhookEvent
+from django_airalo.models import Esim, EsimOrder, EsimPackage, OrderEvent, Refund, UsageStatus, Voucher, WebhookEvent
 from django_airalo.services.transitions import TRANSITIONS
 
 from .pages import FENCE, PACKAGE, PAGES, check_sites, headings, python_blocks, read, rows, section, ticked
@@ -160,6 +160,11 @@ def send_every_signal(airalo, commit):
         pending = services.place_order(package_id="test-mobile-7days-1gb")
     with commit():
         services.resume_submission(resumed_by="a test")
+    refund = Refund.objects.create(reason="NO_COVERAGE", status="requested")
+    voucher = Voucher.objects.create(kind="esim", status="unconfirmed")
+    with commit():
+        services.decide_refund(refund, "approved")
+        services.decide_voucher(voucher, "cancelled")
     with commit():
         services.cancel_order(pending)
 
@@ -241,8 +246,23 @@ def test_the_statuses_page_says_what_each_status_means():
     esims = [ticked(row[0])[0] for row in rows(section(text, "## Of an eSIM"))]
     assert sorted(esims) == sorted(UsageStatus.values)
     assert set(esims) - set(EsimPackage.Status.values) == {"recycled"}
-    webhooks = [ticked(row[0])[0] for row in rows(section(text, "## Of a webhook event"))]
-    assert sorted(webhooks) == sorted(WebhookEvent.Status.values)
+    for heading, model in (("a webhook event", WebhookEvent), ("a refund", Refund), ("a voucher", Voucher)):
+        documented = [ticked(row[0])[0] for row in rows(section(text, f"## Of {heading}"))]
+        assert sorted(documented) == sorted(model.Status.values)
+
+
+@pytest.mark.parametrize(
+    ("verb", "decisions"),
+    [(services.decide_refund, services.refunds.DECISIONS), (services.decide_voucher, services.vouchers.DECISIONS)],
+)
+def test_the_decisions_that_a_verb_documents_are_those_of_the_code(verb, decisions):
+    text = " ".join((inspect.getdoc(verb) or "").split("Args:")[0].split())
+    documented = {
+        old: set(re.findall(r"``(\w+)``", new)) for old, new in re.findall(r"From ``(\w+)``: ([^.]*)\.", text)
+    }
+    if verb is services.decide_refund:  # "one may be corrected to the other"
+        documented |= {"approved": {"declined"}, "declined": {"approved"}}
+    assert documented == {str(old): {str(status) for status in new} for old, new in decisions.items()}
 
 
 def test_the_documented_transitions_are_those_of_the_code():

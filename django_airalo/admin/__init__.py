@@ -8,6 +8,7 @@ from .catalogue import (
     PackageAdmin,
 )
 from .orders import EsimAdmin, EsimOrderAdmin, OrderEventAdmin
+from .outgoing import RefundAdmin, VoucherAdmin
 from .pricing import PricingRuleAdmin
 from .webhooks import WebhookEventAdmin
 
@@ -24,6 +25,8 @@ __all__ = [
     "OrderEventAdmin",
     "PackageAdmin",
     "PricingRuleAdmin",
+    "RefundAdmin",
     "SubmissionPauseAdmin",
+    "VoucherAdmin",
     "WebhookEventAdmin",
 ]

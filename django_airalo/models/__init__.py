@@ -5,8 +5,10 @@ from .esims import Esim, EsimInstructions, EsimPackage
 from .fields import EncryptedTextField
 from .orders import EsimOrder, OrderEvent
 from .pricing import ExchangeRate, PricingRule, SellingPrice
+from .refunds import Refund, RefundReason
 from .syncs import CatalogueSync
 from .usage import UsageRecord, UsageStatus
+from .vouchers import Voucher
 from .webhooks import WebhookEvent
 
 __all__ = [
@@ -26,9 +28,12 @@ __all__ = [
     "Package",
     "PackagePrice",
     "PricingRule",
+    "Refund",
+    "RefundReason",
     "SellingPrice",
     "SubmissionPause",
     "UsageRecord",
     "UsageStatus",
+    "Voucher",
     "WebhookEvent",
 ]

@@ -15,12 +15,18 @@ from .ordering import cancel_order, place_order, submit_soon
 from .pricing import price_packages, sync_exchange_rates
 from .product import product_information
 from .recovery import sweep
+from .refunds import decide_refund, refund_reasons, request_refund, send_refund
 from .submission import submit_order
 from .syncs import catalogue_is_stale
+from .vouchers import create_airmoney_voucher, create_esim_vouchers, decide_voucher, send_voucher
 
 __all__ = [
     "cancel_order",
     "catalogue_is_stale",
+    "create_airmoney_voucher",
+    "create_esim_vouchers",
+    "decide_refund",
+    "decide_voucher",
     "find_devices",
     "get_instructions",
     "is_compatible",
@@ -33,8 +39,12 @@ __all__ = [
     "process_webhook_event",
     "product_information",
     "receive_webhook",
+    "refund_reasons",
+    "request_refund",
     "resume_submission",
     "rotate_keys",
+    "send_refund",
+    "send_voucher",
     "set_brand",
     "submit_order",
     "submit_soon",

@@ -13,17 +13,20 @@ from typing import TypeVar
 from django.db.models import F
 
 from django_airalo.exceptions import AiraloAPIError, AiraloConfigurationError, AiraloRateLimitError, AiraloTokenError
-from django_airalo.models import EsimOrder, WebhookEvent
+from django_airalo.models import EsimOrder, Refund, Voucher, WebhookEvent
+from django_airalo.models.outgoing import SENDING
 
-from . import database, heartbeats
+from . import database, heartbeats, outgoing
 from .account import active_pause, check_balance, check_pause, send_due_account_signals
 from .esims import send_due_esim_signals, sync_due_usage
 from .fulfilment import GIVEN_UP
 from .inbox import process_webhook_event
 from .lookups import next_look_up, sync_accepted, sync_order
+from .refunds import send_refund
 from .signalling import send_due_signals, send_signals
 from .submission import submit_order
 from .transitions import change_status
+from .vouchers import send_voucher
 
 logger = logging.getLogger("django_airalo.recovery")
 
@@ -40,13 +43,14 @@ MANY = 10
 
 @dataclass
 class SweepReport:
-    """What one sweep did: how many orders, webhooks and events of each kind it dealt with."""
+    """What one sweep did: how many orders, webhooks, refunds and vouchers (requests) and events it dealt with."""
 
     submitted: int = 0
     expired: int = 0
     looked_up: int = 0
     webhooks: int = 0
     usage: int = 0
+    requests: int = 0
     signalled: int = 0
     put_off: int = 0
 
@@ -77,7 +81,11 @@ def sweep(limit: int = 200) -> SweepReport:
             continue
         _each(EsimOrder.objects.due(database.now()).filter(status__in=statuses)[:limit], act, report)
     _asking(partial(_look_up_accepted, report, limit), report)
+    now = database.now()
+    _each(Refund.objects.due(now)[:limit], _request, report)
+    _each(Voucher.objects.without_secrets().due(now)[:limit], _request, report)
     report.signalled = send_due_signals(limit) + send_due_account_signals() + send_due_esim_signals(limit)
+    report.signalled += outgoing.send_due_signals(limit)
     _asking(partial(_look_up_usage, report, limit), report)
     heartbeats.beat(heartbeats.SWEEP)
     return report
@@ -116,6 +124,17 @@ def _process(event: WebhookEvent, report: SweepReport) -> None:
 def _submit(order: EsimOrder, report: SweepReport) -> None:
     submit_order(order)
     report.submitted += 1
+
+
+def _request(row: Refund | Voucher, report: SweepReport) -> None:
+    if row.status == SENDING:
+        report.expired += outgoing.expire(row)
+    elif isinstance(row, Refund):
+        send_refund(row)
+        report.requests += 1
+    else:
+        send_voucher(row)
+        report.requests += 1
 
 
 def _expire(order: EsimOrder, report: SweepReport) -> None:

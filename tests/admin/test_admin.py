@@ -22,7 +22,9 @@ from django_airalo.models import (
     OrderEvent,
     Package,
     PricingRule,
+    Refund,
     SubmissionPause,
+    Voucher,
     WebhookEvent,
 )
 from tests.factories import (
@@ -42,6 +44,7 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 MODELS = [EsimOrder, Esim, OrderEvent, WebhookEvent, Package, SubmissionPause, BalanceRecord, Heartbeat]
+MODELS += [Refund, Voucher]
 MODELS += [Operator, Country, ExchangeRate, CatalogueSync, CompatibleDevice]
 #: What an operator sets.
 EDITABLE = [PricingRule]
@@ -84,6 +87,8 @@ def fill(count=1):
         WebhookEventFactory(order=order, request_id=order.request_id)
         _fill_catalogue(PackageFactory())
         SubmissionPause.objects.create(reason="Lack of credit.", is_active=None, order=order)
+        Refund.objects.create(reason="NO_COVERAGE", error="Look.").esims.set(order.esims.all())
+        Voucher.objects.create(kind="esim", package_id="test", status="created", codes=f"VOUCHER-{number}")
         BalanceRecord.objects.create(amount=number, currency="USD", threshold=1)
         Heartbeat.objects.create(name=f"beat {Heartbeat.objects.count()}", at=LONG_AGO)
 
@@ -104,6 +109,8 @@ def secrets():
         yield from (esim.matching_id, esim.activation_code, esim.confirmation_code, esim.apple_installation_url)
     for event in WebhookEvent.objects.all():
         yield event.body
+    for voucher in Voucher.objects.all():
+        yield voucher.codes
 
 
 def test_all_models_are_registered():
@@ -296,6 +303,11 @@ ACTIONS = {
     "process_again": WebhookEvent,
     "resume": SubmissionPause,
     "sync_now": CatalogueSync,
+    "approve": Refund,
+    "decline": Refund,
+    "confirm": Refund,
+    "send_again": Refund,  # and Voucher, which has the same
+    "cancel": Refund,
 }
 
 

@@ -166,6 +166,7 @@ def test_the_browsable_page_works_too(signed_in, user):
 
 
 def test_an_esim_whose_key_is_lost_is_an_error_without_traceback(signed_in, user, settings):
+    settings.AIRALO_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     esim = esim_of(user)
     settings.AIRALO_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     response = signed_in.get(f"{ESIMS}{esim.public_id}/")

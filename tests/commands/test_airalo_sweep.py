@@ -26,7 +26,7 @@ def run(*arguments):
 def test_it_does_what_is_due_and_says_so(airalo):
     orders = [EsimOrderFactory(), EsimOrderFactory()]
     line = run()
-    assert line.startswith("submitted=2 expired=0 looked_up=0 webhooks=0 usage=0 signalled=")
+    assert line.startswith("submitted=2 expired=0 looked_up=0 webhooks=0 usage=0 requests=0 signalled=")
     assert line.count("\n") == 1
     assert len(airalo.orders) == len(orders)
     assert run().startswith("submitted=0 ")

@@ -12,12 +12,13 @@ from django.test import Client
 
 from django_airalo import services, signals
 from django_airalo.exceptions import IdempotencyConflictError
-from django_airalo.models import Esim, EsimOrder, OrderEvent, WebhookEvent
+from django_airalo.models import BalanceRecord, Esim, EsimOrder, OrderEvent, Refund, WebhookEvent
 from django_airalo.services import database
 from django_airalo.services.signalling import send_due_signals
 from django_airalo.services.transitions import lock, note
 from django_airalo.testing import order_payload, sign_webhook, sim_payload, webhook_payload
-from tests.factories import EsimOrderFactory, OrderEventFactory, at_airalo
+from tests.factories import LONG_AGO, EsimFactory, EsimOrderFactory, OrderEventFactory, at_airalo
+from tests.scripted_server import Answer, ScriptedServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -248,3 +249,64 @@ def test_what_is_no_conflict_is_not_tried_again():
     with pytest.raises(DatabaseError):
         broken()
     assert len(tries) == 1
+
+
+@pytest.fixture
+def refunds_taken(settings):
+    """Airalo over HTTP, taking refunds."""
+    with ScriptedServer() as running:
+        running.on("/v2/token", Answer(200, {"data": {"access_token": "a" * 40, "expires_in": 86400}}))
+        running.on("/v2/refund", Answer(202, {"data": {"refund_id": "4711", "created_at": "2026-01-02 09:30"}}))
+        settings.AIRALO_BASE_URL = running.url
+        settings.AIRALO_REFUND_INTERVAL = 0
+        yield running
+
+
+def test_refunds_for_one_esim_asked_for_at_once_are_one(refunds_taken):
+    esim = EsimFactory()
+    outcomes = together(lambda number: services.request_refund([esim], "NO_COVERAGE"))
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["ValidationError"] * 7 + ["list"]
+    assert Refund.objects.get().status == "requested"
+    assert len(refunds_taken.requests("/v2/refund")) == 1
+
+
+def test_a_refund_that_many_workers_send_is_sent_once(refunds_taken):
+    refund = Refund.objects.create(reason="NO_COVERAGE", due_at=LONG_AGO)
+    refund.esims.set([EsimFactory()])
+    together(lambda number: services.send_refund(refund.pk))
+    assert Refund.objects.get().attempt == 1
+    assert len(refunds_taken.requests("/v2/refund")) == 1
+
+
+def test_a_refund_while_its_order_is_changing_leaves_both_recorded(airalo):
+    order = EsimOrderFactory(accepted=True)
+    esim = EsimFactory(order=order)
+    body = json.dumps(webhook_payload(order_payload(sims=[sim_payload(iccid=esim.iccid)]), order.request_id)).encode()
+
+    def act(number):
+        if number % 2:
+            return services.request_refund([esim], "NO_COVERAGE")
+        return services.receive_webhook(body, sign_webhook(body))
+
+    together(act, 4)
+    services.sweep()
+    order.refresh_from_db()
+    assert order.status == "completed"
+    assert Refund.objects.count() == 1
+    assert order.events.filter(detail__startswith="A refund was asked for").count() == 1
+
+
+def test_a_balance_that_falls_is_signalled_once_by_many_processes(airalo, settings):
+    settings.AIRALO_LOW_BALANCE = 50
+    airalo.balance = 100
+    services.look_up_balance()
+    airalo.balance = 10
+    heard = []
+    receiver = lambda event_id, **kwargs: heard.append(event_id)  # noqa: E731
+    signals.balance_low.connect(receiver)
+    try:
+        together(lambda number: services.look_up_balance())
+    finally:
+        signals.balance_low.disconnect(receiver)
+    assert BalanceRecord.objects.count() == 2
+    assert len(heard) == 1

@@ -21,6 +21,8 @@ DOCUMENTED = {
     "esim_status_changed": ("esim", "old_status", "new_status", "event_id"),
     "credit_limit_reached": ("message", "remaining", "balance", "event_id"),
     "balance_low": ("amount", "currency", "threshold", "event_id"),
+    "refund_changed": ("refund", "status", "event_id"),
+    "voucher_changed": ("voucher", "status", "event_id"),
     "submission_paused": ("reason", "balance", "event_id"),
     "submission_resumed": ("reason", "balance", "event_id"),
 }

@@ -1,0 +1,63 @@
+"""What is sent to Airalo at most once, and cannot be looked up there afterwards."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Self, TypeVar
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .signalled import Signalled
+
+#: The statuses that all such rows share, as their columns hold them.
+PENDING, SENDING, UNCONFIRMED, REFUSED, CANCELLED = "pending", "sending", "unconfirmed", "refused", "cancelled"
+
+
+Row = TypeVar("Row", bound="Outgoing")
+
+
+class OutgoingQuerySet(models.QuerySet[Row]):
+    def due(self, now: datetime) -> Self:
+        """The rows that the sweep must look at, the longest waiting first."""
+        return self.filter(due_at__lte=now).order_by("due_at")
+
+    def unconfirmed(self) -> Self:
+        """The rows of which nobody knows whether Airalo took them: a person must decide."""
+        return self.filter(status=UNCONFIRMED)
+
+    def without_secrets(self) -> Self:
+        """Not decrypted before they are asked for: it costs time, and fails if the key is lost."""
+        return self.defer(*self.model.SECRETS)
+
+
+class Outgoing(Signalled):
+    """A request to Airalo: the row is the fact and the queue, as with orders. Has a ``status`` of its own kind.
+
+    ``due_at`` says when the sweep must look at it next. While it is being sent, that is the end of the lease of the
+    worker that sends it, whose number is ``attempt``. Its signal is sent after each change that a shop can act on.
+    """
+
+    #: What Airalo's yes makes of it.
+    ACCEPTED: ClassVar[str]
+    SECRETS: ClassVar[tuple[str, ...]] = ()
+
+    status = models.CharField(_("status"), max_length=11, default=PENDING, db_index=True)
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    due_at = models.DateTimeField(_("due at"), null=True, blank=True, db_index=True)
+    error = models.TextField(_("error"), blank=True)
+    decided_by = models.CharField(_("decided by"), max_length=255, blank=True)
+    created_at = models.DateTimeField(_("asked for at"), default=timezone.now, editable=False)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    def masked(self, text: str) -> str:
+        """The text without what is secret of this row."""
+        for name in self.SECRETS:
+            if secret := getattr(self, name):
+                text = text.replace(secret, "•••")
+        return text

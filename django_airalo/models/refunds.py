@@ -1,0 +1,84 @@
+"""Refunds that the shop asked Airalo for."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from .esims import Esim
+from .outgoing import Outgoing, OutgoingQuerySet
+
+#: Airalo's limit of characters.
+MAX_NOTES = 255
+
+
+class RefundReason(models.TextChoices):
+    """The reasons that Airalo's answer to an unknown one lists (in 2026). More: ``AIRALO_REFUND_REASONS``."""
+
+    INSTALLATION_FAILURE = "INSTALLATION_FAILURE", pgettext_lazy("refund", "Installation failed")
+    NO_COVERAGE = "NO_COVERAGE", pgettext_lazy("refund", "No coverage")
+    APN_FAILURE = "APN_FAILURE", pgettext_lazy("refund", "APN failed")
+    TRIP_CANCELLATION = "TRIP_CANCELLATION", pgettext_lazy("refund", "Trip cancelled")
+    INTERMITTENT_CONNECTION = "INTERMITTENT_CONNECTION", pgettext_lazy("refund", "Connection comes and goes")
+    BLOCKED_NETWORK = "BLOCKED_NETWORK", pgettext_lazy("refund", "Network blocked")
+    CHANGE_OF_PLAN = "CHANGE_OF_PLAN", pgettext_lazy("refund", "Change of plan")
+    DELETED_ESIM = "DELETED_ESIM", pgettext_lazy("refund", "eSIM deleted")
+    EARLY_EXPIRY = "EARLY_EXPIRY", pgettext_lazy("refund", "Expired early")
+    HOTSPOT_NOT_WORKING = "HOTSPOT_NOT_WORKING", pgettext_lazy("refund", "Hotspot does not work")
+    IMSI_CHANGE = "IMSI_CHANGE", pgettext_lazy("refund", "IMSI changed")
+    INCOMPATIBLE_DEVICE = "INCOMPATIBLE_DEVICE", pgettext_lazy("refund", "Device not compatible")
+    LOCKED_DEVICE = "LOCKED_DEVICE", pgettext_lazy("refund", "Device locked")
+    NO_VOICE_TEXT_SERVICES = "NO_VOICE_TEXT_SERVICES", pgettext_lazy("refund", "No voice or text")
+    OVERCHARGED = "OVERCHARGED", pgettext_lazy("refund", "Overcharged")
+    SLOW_SPEED = "SLOW_SPEED", pgettext_lazy("refund", "Too slow")
+    TOP_UP_PACKAGE_FAILURE = "TOP_UP_PACKAGE_FAILURE", pgettext_lazy("refund", "Top-up failed")
+    UNKNOWN_CHARGES = "UNKNOWN_CHARGES", pgettext_lazy("refund", "Unknown charges")
+    WRONG_PURCHASE = "WRONG_PURCHASE", pgettext_lazy("refund", "Bought by mistake")
+    UNABLE_TO_ACCESS_APPS = "UNABLE_TO_ACCESS_APPS", pgettext_lazy("refund", "Apps cannot be reached")
+    SERVICE_DEGRADATION = "SERVICE_DEGRADATION", pgettext_lazy("refund", "Service degraded")
+    QR_ISSUE_PARTNERS = "QR_ISSUE_PARTNERS", pgettext_lazy("refund", "QR code does not work")
+    OTHERS = "OTHERS", pgettext_lazy("refund", "Something else")
+
+
+class RefundQuerySet(OutgoingQuerySet["Refund"]):
+    pass
+
+
+class Refund(Outgoing):
+    """A request for a refund of at most five eSIMs. People at Airalo decide, and no endpoint tells what they decided.
+
+    So ``approved`` and ``declined`` are set by hand, from Airalo's mail or its Partner Platform.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending", pgettext_lazy("refund", "To be sent")
+        SENDING = "sending", pgettext_lazy("refund", "Being sent")
+        REQUESTED = "requested", pgettext_lazy("refund", "Requested")
+        APPROVED = "approved", pgettext_lazy("refund", "Approved")
+        DECLINED = "declined", pgettext_lazy("refund", "Declined")
+        REFUSED = "refused", pgettext_lazy("refund", "Refused as wrong")
+        UNCONFIRMED = "unconfirmed", pgettext_lazy("refund", "Unconfirmed")
+        CANCELLED = "cancelled", pgettext_lazy("refund", "Cancelled")
+
+    ACCEPTED = Status.REQUESTED
+    #: The statuses in which the same eSIM is not asked for again.
+    OPEN = (Status.PENDING, Status.SENDING, Status.REQUESTED, Status.UNCONFIRMED, Status.APPROVED)
+
+    status = models.CharField(_("status"), max_length=11, choices=Status, default=Status.PENDING, db_index=True)
+    esims = models.ManyToManyField(Esim, verbose_name=_("eSIMs"), related_name="refunds")
+    # Without choices, since Airalo's list has changed before.
+    reason = models.CharField(_("reason"), max_length=255)
+    notes = models.CharField(_("notes"), max_length=MAX_NOTES, blank=True)
+    email = models.EmailField(_("e-mail"), blank=True, help_text=_("Where Airalo answers."))
+    refund_id = models.CharField(_("Airalo refund id"), max_length=255, blank=True, db_index=True)
+
+    objects = RefundQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.refund_id or self.pk} {self.reason}"

@@ -1,0 +1,199 @@
+"""Send a refund or a voucher to Airalo at most once; where nobody knows the outcome, a person decides.
+
+The road of an order without its look-ups, since Airalo has no endpoint to look these up.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.db import transaction
+from django.db.models import F
+from django.dispatch import Signal
+
+from django_airalo import signals
+from django_airalo.client import get_client
+from django_airalo.conf import conf
+from django_airalo.exceptions import (
+    AiraloAPIError,
+    AiraloConfigurationError,
+    AiraloRefusedError,
+    OperatorMaintenanceError,
+)
+from django_airalo.models import Refund, Voucher
+from django_airalo.models.outgoing import CANCELLED, PENDING, REFUSED, SENDING, UNCONFIRMED
+
+from . import database
+from .signalling import send_from, send_robust
+
+logger = logging.getLogger("django_airalo.account")
+
+Row = TypeVar("Row", Refund, Voucher)
+
+#: Seconds. A Retry-After that asks for more is taken for a mistake.
+LONGEST_WAIT = 24 * 3600
+_SIGNALS: dict[type[Refund | Voucher], tuple[Signal, str]] = {
+    Refund: (signals.refund_changed, "refund"),
+    Voucher: (signals.voucher_changed, "voucher"),
+}
+
+
+def send(model: type[Row], pk: int, ask: Callable[[Row], dict[str, Any]]) -> Row:
+    """Send a row that is due, unless somebody else does. Must not be called inside a transaction.
+
+    Args:
+        ask: makes the one request and returns the fields that the answer fills.
+
+    Returns:
+        The row as it is afterwards.
+    """
+    row = _claim(model, pk)
+    if row:
+        _send(row, ask)
+    return model._default_manager.get(pk=pk)
+
+
+@database.in_transaction(durable=True)
+def _claim(model: type[Row], pk: int) -> Row | None:
+    """Take a row that is due, or ``None``. The commit of this transaction is what makes us its owner."""
+    now = database.now()
+    lease_end = now + timedelta(seconds=conf.SUBMIT_LEASE)
+    due = model._default_manager.filter(pk=pk, status=PENDING, due_at__lte=now)
+    if not due.update(status=SENDING, attempt=F("attempt") + 1, sent_at=now, due_at=lease_end):
+        return None
+    return model._default_manager.using(database.alias()).get(pk=pk)
+
+
+def _send(row: Row, ask: Callable[[Row], dict[str, Any]]) -> None:
+    try:
+        get_client().get_token()  # may take long; what comes after it takes the two time-outs at most
+    except (AiraloAPIError, AiraloConfigurationError) as error:
+        _put_back(row, str(error), getattr(error, "retry_after", None))
+        return
+    needed = timedelta(seconds=conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT)
+    if not _mine(row).filter(due_at__gt=database.now() + needed).exists():
+        _put_back(row, "The lease was about to run out, so nothing was sent.", None)
+        return
+    try:
+        fields = ask(row)
+    except AiraloAPIError as error:
+        reason = row.masked(str(error))
+        if error.may_have_acted:
+            _settle(row, UNCONFIRMED, error=reason)
+        elif isinstance(error, AiraloRefusedError) and not isinstance(error, OperatorMaintenanceError):
+            _settle(row, REFUSED, error=reason)
+        else:
+            _put_back(row, reason, error.retry_after)
+    else:
+        _settle(row, row.ACCEPTED, **fields)
+
+
+def _mine(row: Row) -> Any:
+    """The row, if this attempt still owns it."""
+    return type(row)._default_manager.filter(pk=row.pk, status=SENDING, attempt=row.attempt)
+
+
+@database.in_transaction(durable=True)
+def _put_back(row: Row, reason: str, wait: float | None) -> None:
+    """Nothing was carried out: it stays to be sent, no sooner than Airalo asked for."""
+    delays = conf.RETRY_DELAYS
+    delay = delays[min(row.attempt, len(delays)) - 1]
+    delay = max(delay, min(wait or 0, LONGEST_WAIT)) * random.uniform(1, 1.25)  # noqa: S311  spreads retries, guards nothing
+    due_at = database.now() + timedelta(seconds=delay)
+    # UNCONFIRMED if the lease ran out meanwhile: nothing was sent, so that was wrong.
+    late = type(row)._default_manager.filter(pk=row.pk, status__in=(SENDING, UNCONFIRMED), attempt=row.attempt)
+    late.update(status=PENDING, due_at=due_at, error=reason)
+
+
+@database.in_transaction(durable=True)
+def _settle(row: Row, status: str, **fields: Any) -> None:
+    """What the one request came to."""
+    now = database.now()
+    if status == row.ACCEPTED:
+        # Also if the sweep or a person gave it up meanwhile: what Airalo said is the truth.
+        known = [PENDING, SENDING, UNCONFIRMED, CANCELLED]
+        fields = {"error": "", "accepted_at": now, **fields}
+    else:
+        known = [SENDING, UNCONFIRMED]
+    unchanged = type(row)._default_manager.filter(pk=row.pk, status__in=known, attempt=row.attempt)
+    if not unchanged.update(status=status, due_at=None, **fields, **_signal_due(now)):
+        logger.error("%s %s was sent again before the first answer came: %s", type(row).__name__, row.pk, status)
+        return
+    level = logging.INFO if status == row.ACCEPTED else logging.ERROR
+    logger.log(level, "%s %s: %s %s", type(row).__name__, row.pk, status, fields["error"])
+    signal_after_commit(type(row), row.pk)
+
+
+def _signal_due(now: Any) -> dict[str, Any]:
+    return {"event_id": uuid.uuid4(), "signal_due_at": now, "signal_tries": 0, "signal_error": ""}
+
+
+@database.in_transaction()
+def expire(row: Refund | Voucher) -> bool:
+    """The worker that sent the row died or hangs; whether its request left nobody knows. ``False`` if it is alive."""
+    now = database.now()
+    error = "The lease ran out: the worker died or hangs, and may have sent it."
+    model = type(row)
+    expired = model._default_manager.filter(pk=row.pk, status=SENDING, attempt=row.attempt, due_at__lte=now)
+    if not expired.update(status=UNCONFIRMED, due_at=None, error=error, **_signal_due(now)):
+        return False
+    logger.error("%s %s is unconfirmed: %s", model.__name__, row.pk, error)
+    signal_after_commit(model, row.pk)
+    return True
+
+
+def decide(row: Row, status: str, allowed: Mapping[str, Collection[str]], decided_by: str) -> bool:
+    """What a person decides. Call inside a transaction.
+
+    Args:
+        allowed: from each status, those that may follow.
+
+    Returns:
+        ``False`` if the row's present status does not allow it; then nothing was written.
+    """
+    now = database.now()
+    sources = [old for old, new in allowed.items() if status in new]
+    decided = type(row)._default_manager.filter(pk=row.pk, status__in=sources)
+    fields: dict[str, Any] = {"status": status, "decided_by": decided_by[:255]}
+    fields |= {"due_at": now, "error": ""} if status == PENDING else {"due_at": None, **_signal_due(now)}
+    if not decided.update(**fields):
+        return False
+    logger.info("%s %s: %s, decided by %s", type(row).__name__, row.pk, status, decided_by)
+    if status != PENDING:
+        signal_after_commit(type(row), row.pk)
+    return True
+
+
+# Signals
+
+
+def signal_after_commit(model: type[Refund | Voucher], pk: int) -> None:
+    """Send the row's signal once the present transaction is committed."""
+
+    def signal() -> None:
+        row = model._default_manager.defer(*model.SECRETS).filter(pk=pk, signal_due_at__isnull=False).first()
+        if row:
+            _send_signal(row)
+
+    transaction.on_commit(signal, using=database.alias(), robust=True)
+
+
+def _send_signal(row: Refund | Voucher) -> bool:
+    signal, name = _SIGNALS[type(row)]
+    arguments = {name: row, "status": row.status, "event_id": row.event_id}
+    return send_from(row, lambda: send_robust(signal, type(row), **arguments))
+
+
+def send_due_signals(limit: int) -> int:
+    """Send the signals of refunds and vouchers that are due. Returns how many were fully heard."""
+    heard, now = 0, database.now()
+    models: list[type[Refund | Voucher]] = list(_SIGNALS)
+    for model in models:
+        rows: Any = model._default_manager.defer(*model.SECRETS).filter(signal_due_at__lte=now)
+        heard += sum(map(_send_signal, list(rows.order_by("id")[:limit])))
+    return heard

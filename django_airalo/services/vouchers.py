@@ -1,0 +1,217 @@
+"""Buy vouchers from Airalo."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+from django.utils.translation import gettext as _
+
+from django_airalo.client import get_client
+from django_airalo.client.payloads import EsimVoucherRequest
+from django_airalo.exceptions import IdempotencyConflictError
+from django_airalo.models import Voucher
+from django_airalo.models.orders import new_reference
+
+from . import database, nudges, outgoing
+
+Kind, Status = Voucher.Kind, Voucher.Status
+
+#: The limit of Airalo's SDKs, in codes of a request.
+MAX_QUANTITY = 100
+MAX_AMOUNT = 100_000
+#: What a person may decide: from each status, those that may follow.
+DECISIONS: dict[str, tuple[str, ...]] = {
+    Status.PENDING: (Status.CANCELLED,),
+    Status.UNCONFIRMED: (Status.PENDING, Status.CANCELLED),
+    Status.REFUSED: (Status.PENDING,),
+}
+
+
+def create_esim_vouchers(*, package_id: str, quantity: int = 1, booking_reference: str = "") -> Voucher:
+    """Buy codes, each good for one eSIM of a package, which customers redeem in Airalo's app.
+
+    Touches only the database, inside the caller's transaction. The request is sent after the commit, at most once;
+    the signal ``voucher_changed`` tells what came of it.
+
+    Args:
+        package_id: a package of Airalo's catalogue.
+        quantity: how many codes, 1 to 100.
+        booking_reference: the shop's handle, sent to Airalo; by default a random one. The same one for the same
+            package returns the same voucher and buys nothing.
+
+    Returns:
+        The voucher. Its codes are in ``code_list`` when its status is ``created``.
+
+    Raises:
+        ValidationError: a value is wrong; ``error.message_dict`` says which and why. Nothing was written.
+        IdempotencyConflictError: ``booking_reference`` is known, with another quantity. Nothing was written.
+    """
+    errors = _reference_errors(booking_reference)
+    if not isinstance(package_id, str) or not 0 < len(package_id.strip()) <= len(package_id) <= 255:
+        errors["package_id"] = _("Give the id of a package of Airalo's catalogue, 255 characters at most.")
+    if not _is_whole(quantity, MAX_QUANTITY):
+        errors["quantity"] = _("%(value)r is not a whole number from 1 to %(max)d.") % {
+            "value": quantity,
+            "max": MAX_QUANTITY,
+        }
+    if errors:
+        raise ValidationError(errors)
+    return _create(booking_reference, {"kind": Kind.ESIM, "package_id": package_id, "quantity": quantity})
+
+
+def create_airmoney_voucher(
+    *,
+    amount: Decimal | int,
+    usage_limit: int = 1,
+    is_paid: bool = False,
+    voucher_code: str = "",
+    booking_reference: str = "",
+) -> Voucher:
+    """Buy a code for credit in Airalo's app.
+
+    As ``create_esim_vouchers()``, for an endpoint that Airalo's SDKs use and its documents do not describe.
+
+    Args:
+        amount: USD, 100,000 at most.
+        usage_limit: how often the code can be redeemed.
+        is_paid: passed on to Airalo, which does not say what it means.
+        voucher_code: the code itself; by default Airalo makes one up. A secret.
+        booking_reference: the shop's handle, not sent to Airalo; by default a random one. The same one returns the
+            same voucher and buys nothing.
+
+    Raises:
+        ValidationError: a value is wrong; ``error.message_dict`` says which and why. Nothing was written.
+        IdempotencyConflictError: ``booking_reference`` is known, with other content. Nothing was written.
+    """
+    errors = _reference_errors(booking_reference)
+    if isinstance(amount, bool) or not isinstance(amount, int | Decimal) or not _is_sum(Decimal(amount)):
+        errors["amount"] = _("%(value)r is not a Decimal above 0, %(max)d at most.") % {
+            "value": amount,
+            "max": MAX_AMOUNT,
+        }
+    elif round(Decimal(amount), 2) != amount:
+        errors["amount"] = _("Two decimal places at most.")
+    if not _is_whole(usage_limit, 2**31 - 1):
+        errors["usage_limit"] = _("%(value)r is not a whole number of 1 or more.") % {"value": usage_limit}
+    if len(voucher_code) > 255 or len(voucher_code.splitlines()) > 1:
+        errors["voucher_code"] = _("One line of 255 characters at most.")
+    if errors:
+        raise ValidationError(errors)
+    content = {
+        "kind": Kind.AIRMONEY,
+        "package_id": "",
+        "quantity": 1,
+        "amount": Decimal(amount),
+        "usage_limit": usage_limit,
+        "is_paid": is_paid,
+    }
+    return _create(booking_reference, content, codes=voucher_code)
+
+
+def _reference_errors(booking_reference: str) -> dict[str, str]:
+    if not isinstance(booking_reference, str) or len(booking_reference) > 255:
+        return {"booking_reference": _("Give text of 255 characters at most.")}
+    return {}
+
+
+def _is_sum(amount: Decimal) -> bool:
+    return amount.is_finite() and 0 < amount <= MAX_AMOUNT
+
+
+def _is_whole(value: Any, highest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= highest
+
+
+@database.in_transaction()
+def _create(booking_reference: str, content: dict[str, Any], codes: str = "") -> Voucher:
+    if booking_reference and (known := _known(booking_reference, content)):
+        return known
+    now = database.now()
+    try:
+        with database.atomic():
+            voucher = Voucher.objects.create(
+                booking_reference=booking_reference or new_reference(),
+                codes=codes,
+                created_at=now,
+                due_at=now,
+                **content,
+            )
+    except IntegrityError:
+        # Another process was asked for the same between our look and our insert.
+        if booking_reference and (known := _known(booking_reference, content)):
+            return known
+        raise
+    nudges.after_commit("send_voucher", voucher.pk, send_voucher)
+    return voucher
+
+
+def _known(booking_reference: str, content: dict[str, Any]) -> Voucher | None:
+    vouchers = Voucher.objects.using(database.alias()).without_secrets()
+    voucher = vouchers.filter(booking_reference=booking_reference, package_id=content["package_id"]).first()
+    if voucher is None:
+        return None
+    different = [field for field, value in content.items() if getattr(voucher, field) != value]
+    if voucher.booking_reference != booking_reference:  # a collation that ignores case
+        different.append("booking_reference")
+    if different:
+        raise IdempotencyConflictError(
+            f"A voucher with the booking_reference {booking_reference!r} exists already, with another "
+            f"{', '.join(different)}. Use a new reference for a new voucher."
+        )
+    return voucher
+
+
+def send_voucher(voucher: Voucher | int) -> Voucher:
+    """Send a voucher that is due to Airalo, unless somebody else does. Must not be called inside a transaction.
+
+    Args:
+        voucher: a voucher or its primary key.
+
+    Returns:
+        The voucher as it is afterwards. What went wrong stands in ``error``.
+
+    Raises:
+        RuntimeError: called inside a transaction.
+    """
+    return outgoing.send(Voucher, voucher.pk if isinstance(voucher, Voucher) else voucher, _ask)
+
+
+def _ask(voucher: Voucher) -> dict[str, Any]:
+    if voucher.kind == Kind.AIRMONEY:
+        answer = get_client().create_airmoney_voucher(
+            amount=voucher.amount or 0,
+            quantity=1,  # the answer has one code, so nobody knows where others would be
+            usage_limit=voucher.usage_limit or 1,
+            voucher_code=voucher.codes,
+            is_paid=bool(voucher.is_paid),
+        )
+        return {"codes": answer.code, "airalo_id": answer.id}
+    request = EsimVoucherRequest(
+        package_id=voucher.package_id, quantity=voucher.quantity, booking_reference=voucher.booking_reference
+    )
+    codes = [code for part in get_client().create_esim_vouchers([request]) for code in part.codes]
+    error = "" if len(codes) == voucher.quantity else f"Airalo gave {len(codes)} codes, not {voucher.quantity}."
+    return {"codes": "\n".join(codes), "error": error}
+
+
+@database.in_transaction()
+def decide_voucher(voucher: Voucher, status: str, *, decided_by: str = "") -> bool:
+    """Decide about a voucher of which Airalo's answer never came, or was no.
+
+    From ``unconfirmed``: ``pending`` (Airalo never made it: it is sent again) or ``cancelled``. From ``refused``:
+    ``pending``. From ``pending``: ``cancelled``.
+
+    Args:
+        decided_by: who decided, for the log.
+
+    Returns:
+        ``False`` if the voucher's present status does not allow that.
+    """
+    decided = outgoing.decide(voucher, status, DECISIONS, decided_by)
+    if decided and status == Status.PENDING:
+        nudges.after_commit("send_voucher", voucher.pk, send_voucher)
+    voucher.refresh_from_db(from_queryset=Voucher.objects.using(database.alias()))
+    return decided

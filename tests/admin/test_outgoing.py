@@ -1,0 +1,107 @@
+"""Refunds and vouchers in the admin."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.urls import reverse
+
+from django_airalo.models import Refund, Voucher
+from tests.factories import EsimFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def url(model, page="changelist", *args):
+    return reverse(f"admin:django_airalo_{model._meta.model_name}_{page}", args=args)
+
+
+@pytest.fixture
+def staff(client):
+    def sign_in(*names):
+        user = UserFactory(is_staff=True, username="ann")
+        user.user_permissions.set(
+            Permission.objects.filter(content_type__app_label="django_airalo", codename__in=names)
+        )
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+def act(client, model, action, *rows):
+    response = client.post(url(model), {"action": action, "_selected_action": [row.pk for row in rows]}, follow=True)
+    return [str(message) for message in response.context["messages"]]
+
+
+@pytest.mark.parametrize(
+    ("action", "old", "new"),
+    [
+        ("approve", "requested", "approved"),
+        ("decline", "requested", "declined"),
+        ("confirm", "unconfirmed", "requested"),
+        ("cancel", "unconfirmed", "cancelled"),
+        ("send_again", "unconfirmed", "pending"),
+    ],
+)
+def test_decisions_about_a_refund(staff, airalo, action, old, new):
+    client = staff("view_refund", "change_refund")
+    refund = Refund.objects.create(reason="NO_COVERAGE", status=old, refund_id="4711")
+    other = Refund.objects.create(reason="NO_COVERAGE", status="refused")
+    said = act(client, Refund, action, refund, other)
+    refund.refresh_from_db()
+    other.refresh_from_db()
+    assert (refund.status, refund.decided_by) == (new, "ann")
+    assert other.status == "refused"
+    assert sorted(said) == sorted(
+        [f"{refund}: {refund.get_status_display()}", f"{other}: not possible, since its status is: Refused as wrong."]
+    )
+
+
+@pytest.mark.parametrize(("action", "new"), [("cancel", "cancelled"), ("send_again", "pending")])
+def test_decisions_about_a_voucher(staff, airalo, action, new):
+    client = staff("view_voucher", "change_voucher")
+    voucher = Voucher.objects.create(kind="esim", status="unconfirmed")
+    act(client, Voucher, action, voucher)
+    voucher.refresh_from_db()
+    assert voucher.status == new
+
+
+def test_without_the_change_permission_nothing_is_decided(staff):
+    client = staff("view_voucher")
+    voucher = Voucher.objects.create(kind="esim", status="unconfirmed")
+    client.post(url(Voucher), {"action": "cancel", "_selected_action": [voucher.pk]})
+    voucher.refresh_from_db()
+    assert voucher.status == "unconfirmed"
+
+
+def test_a_refund_is_found_by_its_esim_and_shows_how_many(staff):
+    client = staff("view_refund")
+    esims = [EsimFactory() for _ in range(3)]
+    refund = Refund.objects.create(reason="NO_COVERAGE")
+    refund.esims.set(esims)
+    Refund.objects.create(reason="SLOW_SPEED")
+    for term in (esims[1].iccid, esims[1].order.reference):
+        response = client.get(url(Refund), {"q": term})
+        assert [row.pk for row in response.context["cl"].queryset] == [refund.pk]
+    page = client.get(url(Refund)).content.decode()
+    assert '<td class="field-number_of_esims">3</td>' in page
+    assert esims[0].iccid in client.get(url(Refund, "change", refund.pk)).content.decode()
+
+
+def test_codes_are_on_the_page_of_a_voucher_only_and_only_with_the_permission(staff):
+    voucher = Voucher.objects.create(kind="esim", status="created", codes="TESTCODEAAAA\nTESTCODEBBBB")
+    with_it = staff("view_voucher", "view_voucher_codes")
+    assert "TESTCODEBBBB" in with_it.get(url(Voucher, "change", voucher.pk)).content.decode()
+    assert "TESTCODE" not in with_it.get(url(Voucher)).content.decode()
+
+
+def test_codes_whose_key_is_lost_break_no_page(staff):
+    voucher = Voucher.objects.create(kind="esim", status="created", codes="TESTCODEAAAA")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE django_airalo_voucher SET codes = 'f1:x'")
+    client = staff("view_voucher", "view_voucher_codes")
+    assert client.get(url(Voucher)).status_code == 200
+    page = client.get(url(Voucher, "change", voucher.pk)).content.decode()
+    assert "It fits none of the encryption keys." in page

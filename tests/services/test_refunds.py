@@ -1,0 +1,298 @@
+"""Refunds: at most one request for each, whatever the answer; what becomes of them is kept by hand."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from django_airalo import services
+from django_airalo.models import Esim, OrderEvent, Refund, RefundReason
+from django_airalo.services import database
+from tests.factories import LONG_AGO, EsimFactory
+from tests.scripted_server import Answer, ScriptedServer
+
+pytestmark = pytest.mark.django_db
+
+Status = Refund.Status
+TOKEN = Answer(200, {"data": {"access_token": "a" * 40, "expires_in": 86400}})
+TAKEN = Answer(202, {"data": {"refund_id": "4711", "created_at": "2026-01-02 09:30"}, "meta": {"message": "success"}})
+
+
+@pytest.fixture
+def server(settings):
+    """Airalo over HTTP: gives a token and takes refunds."""
+    with ScriptedServer() as running:
+        running.on("/v2/token", TOKEN)
+        running.on("/v2/refund", TAKEN)
+        settings.AIRALO_BASE_URL = running.url
+        settings.AIRALO_REFUND_INTERVAL = 0
+        yield running
+
+
+@pytest.fixture
+def request_refund(committed):
+    def request_refund(*arguments, **named):
+        with committed():
+            refunds = services.request_refund(*arguments, **named)
+        for refund in refunds:
+            refund.refresh_from_db()
+        return refunds
+
+    return request_refund
+
+
+def asked(server):
+    return [request.json() for request in server.requests("/v2/refund")]
+
+
+def overdue(refund):
+    Refund.objects.filter(pk=refund.pk).update(due_at=LONG_AGO)
+
+
+def test_it_is_asked_for_after_the_commit(server, heard, committed):
+    esim = EsimFactory()
+    with committed():
+        (refund,) = services.request_refund([esim], RefundReason.OTHERS, notes="The ship sank.", email="a@example.com")
+        assert refund.status == Status.PENDING
+        assert asked(server) == []
+    assert asked(server) == [
+        {"iccids": [esim.iccid], "reason": "OTHERS", "notes": "The ship sank.", "email": "a@example.com"}
+    ]
+    refund.refresh_from_db()
+    assert (refund.status, refund.refund_id, refund.error, refund.due_at) == ("requested", "4711", "", None)
+    assert refund.accepted_at
+    (told,) = heard.of("refund_changed")
+    assert (told["sender"], told["refund"], told["status"]) == (Refund, refund, "requested")
+    assert told["event_id"] == refund.event_id
+    assert esim.order.events.get().detail == f"A refund was asked for: {esim.iccid}, OTHERS."
+
+
+def test_a_transaction_that_rolls_back_asks_for_nothing(server, committed):
+    with committed(), transaction.atomic():
+        services.request_refund([EsimFactory()], "NO_COVERAGE")
+        transaction.set_rollback(True)
+    assert asked(server) == []
+    assert Refund.objects.count() == 0
+
+
+def test_in_batches_of_five(server, request_refund):
+    esims = [EsimFactory() for _ in range(12)]
+    refunds = request_refund(esims, "SLOW_SPEED")
+    assert [refund.esims.count() for refund in refunds] == [5, 5, 2]
+    assert [refund.status for refund in refunds] == ["requested"] * 3
+    assert [iccid for body in asked(server) for iccid in body["iccids"]] == [esim.iccid for esim in esims]
+    assert "notes" not in asked(server)[0]
+
+
+def test_what_goes_beyond_airalos_limit_waits_and_is_sent_by_the_sweep(server, request_refund, settings):
+    settings.AIRALO_REFUND_INTERVAL = 300
+    first, second = request_refund([EsimFactory() for _ in range(6)], "SLOW_SPEED")
+    assert (first.status, second.status) == ("requested", "pending")
+    assert database.now() < second.due_at <= database.now() + timedelta(seconds=600)
+    assert len(asked(server)) == 1
+    settings.AIRALO_REFUND_INTERVAL, settings.AIRALO_READ_TIMEOUT = 0, 29  # with another time-out, another client
+    assert services.sweep().requests == 0
+    overdue(second)
+    assert services.sweep().requests == 1
+    second.refresh_from_db()
+    assert second.status == "requested"
+    assert len(asked(server)) == 2
+
+
+OUTCOMES = {
+    "200": (Answer(200, TAKEN.body), "requested"),
+    "refused": (Answer(422, {"data": [], "meta": {"message": "The ICCIDs do not belong to your company"}}), "refused"),
+    "400": (Answer(400, {"message": "Bad."}), "refused"),
+    "time-out": (Answer(200, TAKEN.body, delay=1.5), "unconfirmed"),
+    "reset": (Answer(drop="reset"), "unconfirmed"),
+    "500": (Answer(500, "<html>"), "unconfirmed"),
+    "503": (Answer(503, "<html>"), "unconfirmed"),
+    "200 HTML": (Answer(200, "<html>"), "unconfirmed"),
+    "no refund_id": (Answer(202, {"data": {}, "meta": {"message": "success"}}), "unconfirmed"),
+    "cut off": (Answer(202, TAKEN.body, cut=20), "unconfirmed"),
+    "code 53": (Answer(422, {"code": 53, "reason": "Something unexpected happened."}), "unconfirmed"),
+    "429": (Answer(429, {"message": "Too Many Attempts."}, headers={"Retry-After": "100"}), "pending"),
+    "403": (Answer(403, {"code": 89, "reason": "Your IP address is not permitted."}), "pending"),
+    "code 13": (Answer(422, {"code": 13, "reason": "Maintenance."}), "pending"),
+}
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_it_is_sent_once_whatever_the_answer(server, request_refund, heard, settings, name):
+    answer, status = OUTCOMES[name]
+    settings.AIRALO_READ_TIMEOUT = 0.5
+    server.on("/v2/refund", answer, TAKEN)
+    (refund,) = request_refund([EsimFactory()], "NO_COVERAGE")
+    assert refund.status == status
+    assert (refund.error == "") == (status == "requested")
+    assert (refund.due_at is None) == (status != "pending")
+    assert [told["status"] for told in heard.of("refund_changed")] == ([] if status == "pending" else [status])
+    for _ in range(2):
+        services.send_refund(refund)
+        services.sweep()
+    assert len(asked(server)) == 1
+    if name == "429":
+        assert refund.due_at >= refund.sent_at + timedelta(seconds=100)
+    if status == "pending":
+        overdue(refund)
+        services.sweep()
+        refund.refresh_from_db()
+        assert (refund.status, refund.attempt, len(asked(server))) == ("requested", 2, 2)
+
+
+def test_what_surely_was_not_sent_waits(request_refund):
+    (refund,) = request_refund([EsimFactory()], "NO_COVERAGE")  # nothing listens
+    assert (refund.status, refund.attempt) == ("pending", 1)
+    assert refund.error
+
+
+def test_without_credentials_it_waits(server, request_refund, settings):
+    settings.AIRALO_CLIENT_SECRET = ""
+    (refund,) = request_refund([EsimFactory()], "NO_COVERAGE")
+    assert refund.status == "pending"
+    assert "AIRALO_CLIENT_SECRET" in refund.error
+
+
+def test_a_worker_that_died_leaves_it_unconfirmed(server, request_refund, heard):
+    refund = Refund.objects.create(reason="NO_COVERAGE", status="sending", attempt=1, due_at=LONG_AGO)
+    assert services.sweep().expired == 1
+    refund.refresh_from_db()
+    assert (refund.status, refund.due_at) == ("unconfirmed", None)
+    assert "lease ran out" in refund.error
+    services.sweep()
+    assert heard.names() == ["refund_changed"]
+    assert asked(server) == []
+
+
+def test_the_answer_to_a_worker_that_was_given_up_still_counts(server, request_refund, settings):
+    """The lease runs out while Airalo thinks: first UNCONFIRMED, then what Airalo said."""
+    refund = Refund.objects.create(reason="NO_COVERAGE", due_at=LONG_AGO)
+    refund.esims.set([EsimFactory()])
+
+    def ask(row):
+        Refund.objects.filter(pk=row.pk).update(due_at=LONG_AGO)
+        services.sweep()
+        assert Refund.objects.get().status == "unconfirmed"
+        return {"refund_id": "4711"}
+
+    refund = services.outgoing.send(Refund, refund.pk, ask)
+    assert (refund.status, refund.refund_id, refund.error) == ("requested", "4711", "")
+
+
+def test_it_must_not_be_sent_inside_a_transaction(server):
+    refund = Refund.objects.create(reason="NO_COVERAGE", due_at=LONG_AGO)
+    with transaction.atomic(), pytest.raises(RuntimeError):
+        services.send_refund(refund)
+    assert asked(server) == []
+
+
+# What is asked for
+
+
+def test_the_23_reasons_and_those_of_the_setting(settings):
+    assert len(RefundReason) == 23
+    assert services.refund_reasons() == RefundReason.values
+    settings.AIRALO_REFUND_REASONS = ["DUPLICATE_ORDER"]
+    assert services.refund_reasons()[-1] == "DUPLICATE_ORDER"
+    (refund,) = services.request_refund([EsimFactory()], "DUPLICATE_ORDER")
+    assert refund.reason == "DUPLICATE_ORDER"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"esims": []}, "esims"),
+        ({"reason": "DUPLICATE_ORDER"}, "reason"),
+        ({"reason": ""}, "reason"),
+        ({"reason": "OTHERS"}, "notes"),
+        ({"reason": "OTHERS", "notes": " "}, "notes"),
+        ({"notes": "x" * 256}, "notes"),
+        ({"email": "nobody"}, "email"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_written(arguments, field):
+    arguments = {"esims": [EsimFactory()], "reason": "NO_COVERAGE", **arguments}
+    with pytest.raises(ValidationError) as refused:
+        services.request_refund(**arguments)
+    assert list(refused.value.message_dict) == [field]
+    assert Refund.objects.count() == OrderEvent.objects.count() == 0
+
+
+def test_the_longest_notes(server, request_refund):
+    request_refund([EsimFactory()], "OTHERS", notes="é" * 255)
+    assert asked(server)[0]["notes"] == "é" * 255
+
+
+@pytest.mark.parametrize("status", Status.values)
+def test_the_same_esim_is_not_asked_for_twice_while_a_refund_is_open(status):
+    taken, free = EsimFactory(), EsimFactory()
+    Refund.objects.create(reason="NO_COVERAGE", status=status).esims.set([taken])
+    if status in Refund.OPEN:
+        with pytest.raises(ValidationError, match=taken.iccid) as refused:
+            services.request_refund([free, taken], "NO_COVERAGE")
+        assert free.iccid not in str(refused.value)
+        assert Refund.objects.count() == 1
+    else:
+        assert len(services.request_refund([free, taken], "NO_COVERAGE")) == 1
+
+
+def test_the_same_esim_given_twice_counts_once(server, request_refund):
+    esim = EsimFactory()
+    request_refund([esim, Esim.objects.get(pk=esim.pk)], "NO_COVERAGE")
+    assert asked(server)[0]["iccids"] == [esim.iccid]
+
+
+# What a person decides
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "possible"),
+    [
+        ("requested", "approved", True),
+        ("requested", "declined", True),
+        ("approved", "declined", True),
+        ("declined", "approved", True),
+        ("unconfirmed", "requested", True),
+        ("unconfirmed", "cancelled", True),
+        ("pending", "cancelled", True),
+        ("pending", "approved", False),
+        ("sending", "cancelled", False),
+        ("sending", "pending", False),
+        ("refused", "pending", False),
+        ("requested", "pending", False),
+        ("requested", "requested", False),
+        ("cancelled", "approved", False),
+    ],
+)
+def test_what_may_be_decided(airalo, committed, heard, old, new, possible):
+    esim = EsimFactory()
+    refund = Refund.objects.create(reason="NO_COVERAGE", status=old, due_at=None, refund_id="4711")
+    refund.esims.set([esim])
+    with committed():
+        assert services.decide_refund(refund, new, decided_by="ann") == possible
+    assert refund.status == (new if possible else old)
+    assert refund.decided_by == ("ann" if possible else "")
+    assert [told["status"] for told in heard.of("refund_changed")] == ([new] if possible else [])
+    notes = [event.detail for event in esim.order.events.all()]
+    assert notes == ([f"Refund 4711 NO_COVERAGE: {new}, decided by ann."] if possible else [])
+
+
+def test_an_unconfirmed_one_that_airalo_never_got_is_sent_again(server, request_refund, committed):
+    server.on("/v2/refund", Answer(500), TAKEN)
+    (refund,) = request_refund([EsimFactory()], "NO_COVERAGE")
+    assert refund.status == "unconfirmed"
+    with committed():
+        assert services.decide_refund(refund, "pending", decided_by="ann")
+    refund.refresh_from_db()
+    assert (refund.status, refund.attempt, len(asked(server))) == ("requested", 2, 2)
+
+
+def test_each_decision_has_an_event_id_of_its_own(heard, committed):
+    refund = Refund.objects.create(reason="NO_COVERAGE", status="requested")
+    for status in ("declined", "approved"):
+        with committed():
+            services.decide_refund(refund, status)
+    assert len({told["event_id"] for told in heard.of("refund_changed")}) == 2
