@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import requests
 from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
+from django.test import override_settings
 
 from django_airalo.client import AiraloClient
 from django_airalo.client.transport import RETRY, build_session
+from django_airalo.emulator import Emulator
 from tests.scripted_server import Answer, ScriptedServer
 
 from .support import CLIENT_ID, CLIENT_SECRET, TOKEN_MARK, MakeClient, token_answer
@@ -92,3 +94,44 @@ def balance(server: ScriptedServer) -> None:
             },
         ),
     )
+
+
+# An emulator for the tests that go against one
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Emulator]:
+    with Emulator(rate_limits=False, webhook_delay=0.0, head_probe=False, sandbox=False) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(running: Emulator) -> Emulator:
+    running.clear_faults()
+    return running
+
+
+@pytest.fixture
+def make_partner(make_client: MakeClient) -> Callable[[Emulator], AiraloClient]:
+    """Build clients of an emulator that keep below no limits."""
+
+    def make(emulator: Emulator) -> AiraloClient:
+        with override_settings(AIRALO_ESIM_REQUESTS_PER_MINUTE=10**4, AIRALO_REFUND_INTERVAL=0):
+            return make_client(
+                base_url=emulator.url,
+                client_id=emulator.client_id,
+                client_secret=emulator.client_secret,
+                timeout=(2, 20),
+            )
+
+    return make
+
+
+@pytest.fixture
+def partner(make_partner: Callable[[Emulator], AiraloClient], emulator: Emulator) -> AiraloClient:
+    return make_partner(emulator)
+
+
+@pytest.fixture
+def package_id(emulator: Emulator) -> str:
+    return next(iter(emulator.world.catalogue.packages))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -25,30 +24,6 @@ from django_airalo.exceptions import (
 from tests.scripted_server import Answer, Request, ScriptedServer
 
 from .support import MakeClient
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Emulator]:
-    with Emulator(rate_limits=False, webhook_delay=0.0, head_probe=False, sandbox=False) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(running: Emulator) -> Emulator:
-    running.clear_faults()
-    return running
-
-
-@pytest.fixture
-def partner(make_client: MakeClient, emulator: Emulator) -> AiraloClient:
-    return make_client(
-        base_url=emulator.url, client_id=emulator.client_id, client_secret=emulator.client_secret, timeout=(2, 20)
-    )
-
-
-@pytest.fixture
-def package_id(emulator: Emulator) -> str:
-    return next(iter(emulator.world.catalogue.packages))
 
 
 def test_the_whole_catalogue_page_by_page(partner: AiraloClient) -> None:
