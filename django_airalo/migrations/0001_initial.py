@@ -577,7 +577,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='pricingrule',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('rounding', 'step'), _negated=True), ('rounding_step__gt', 0), _connector='OR'), name='airalo_rule_step', violation_error_message='To round up to a step, give the step.'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('rounding', 'step'), _negated=True), models.Q(('rounding_step__gt', 0), ('rounding_step__isnull', False)), _connector='OR'), name='airalo_rule_step', violation_error_message='To round up to a step, give the step.'),
         ),
         migrations.AddConstraint(
             model_name='pricingrule',

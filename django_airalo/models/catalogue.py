@@ -87,6 +87,8 @@ class PackageQuerySet(models.QuerySet["Package"]):
     def for_country(self, code: str) -> PackageQuerySet:
         """Packages that work in a country (ISO 3166, two letters): its own, and regional and global ones."""
         code = code.strip().upper()
+        if not code:
+            return self.none()
         covering = Operator.countries.through.objects.filter(country_id=code).values("operator_id")
         return self.filter(Q(country_code=code) | Q(operator__in=covering))
 

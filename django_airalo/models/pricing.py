@@ -127,7 +127,7 @@ class PricingRule(models.Model):
             ),
             models.CheckConstraint(condition=Q(markup__gte=0), name="airalo_rule_markup_not_negative"),
             models.CheckConstraint(
-                condition=~Q(rounding=Rounding.STEP) | Q(rounding_step__gt=0),
+                condition=~Q(rounding=Rounding.STEP) | Q(rounding_step__isnull=False, rounding_step__gt=0),
                 name="airalo_rule_step",
                 violation_error_message=gettext_lazy("To round up to a step, give the step."),
             ),
@@ -143,11 +143,13 @@ class PricingRule(models.Model):
 
     def clean(self) -> None:
         """Refuse what the constraints cannot see: a step finer than the currency, a markup that is a slip."""
-        if self.markup_kind == self.Kind.PERCENT and self.markup is not None and self.markup > MAX_PERCENT:
-            raise ValidationError({"markup": _("%(percent)s per cent is too much.") % {"percent": self.markup}})
-        if self.currency and self.rounding == Rounding.STEP and self.rounding_step is not None:
+        # What the fields have refused already is still here as it was given.
+        markup, step = (value if isinstance(value, Decimal) else None for value in (self.markup, self.rounding_step))
+        if self.markup_kind == self.Kind.PERCENT and markup is not None and markup > MAX_PERCENT:
+            raise ValidationError({"markup": _("%(percent)s per cent is too much.") % {"percent": markup}})
+        if self.currency and self.rounding == Rounding.STEP and step is not None:
             unit = money.smallest_unit(self.currency)
-            if self.rounding_step % unit:
+            if step % unit:
                 text = _("%(currency)s has no smaller unit than %(unit)s.")
                 raise ValidationError({"rounding_step": text % {"currency": self.currency, "unit": unit}})
 
@@ -265,7 +267,7 @@ class PriceList:
         """Airalo's price in the currency; else its price in dollars, converted. And whether it was converted."""
         if given is not None or self._rate is None or in_dollars is None:
             return given, False
-        return money.round_up(in_dollars * self._rate, self.currency), True
+        return money.round_up(Decimal(in_dollars) * self._rate, self.currency), True
 
 
 def price_packages(packages: Iterable[Package], currency: str = "USD") -> list[tuple[Package, SellingPrice | None]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import Count, Max
+
 from django_airalo.client import get_client
 from django_airalo.client.payloads import DeviceData
 from django_airalo.device_names import DeviceIndex, key_of
@@ -83,10 +85,10 @@ def _key(device: DeviceData) -> str:
 
 
 def _devices() -> DeviceIndex:
-    """The index of all devices, built once per process and sync."""
+    """The index of all devices, built once per process and change of the list."""
     global _index
-    last = CompatibleDevice.objects.order_by("-pk").values_list("pk", flat=True).first()
-    version = (last, CompatibleDevice.objects.count(), CatalogueSync.objects.last_success("devices"))
+    # Their keys never change, so these two tell whether there are others than before.
+    version = tuple(CompatibleDevice.objects.aggregate(Max("pk"), Count("pk")).values())
     if _index is None or _index[0] != version:
         _index = (version, DeviceIndex(CompatibleDevice.objects.values_list("key", "brand", "name")))
     return _index[1]

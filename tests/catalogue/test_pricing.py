@@ -1,0 +1,249 @@
+"""Rules, and the prices that come of them."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
+from django.utils import translation
+
+from django_airalo import services
+from django_airalo.models import Country, ExchangeRate, PricingRule
+from tests.factories import LONG_AGO, OperatorFactory, PackageFactory, PricingRuleFactory
+from tests.scripted_server import Answer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def package():
+    france = Country.objects.create(code="FR", title="France")
+    operator = OperatorFactory()
+    operator.countries.add(france)
+    return PackageFactory(
+        operator=operator,
+        country_code="FR",
+        price="4.50",
+        net_price="1.50",
+        retail_prices={"USD": "4.5", "EUR": "3.92", "JPY": "666"},
+        net_prices={"USD": "1.5", "EUR": "1.31", "JPY": "222"},
+    )
+
+
+def rate(currency="CHF", units="0.9"):
+    return ExchangeRate.objects.create(currency=currency, rate=units, synced_at=LONG_AGO)
+
+
+def test_without_a_rule_it_is_airalos_retail_price(package):
+    price = package.selling_price()
+    assert (price.amount, price.currency, price.rule) == (Decimal("4.50"), "USD", None)
+    assert str(price) == "4.50 USD"
+    assert price.explanation == "No rule fits: Airalo's own retail price."
+    assert package.selling_price("eur").amount == Decimal("3.92")
+    assert package.selling_price("JPY").amount == 666
+
+
+def test_a_markup_on_the_net_price(package):
+    PricingRuleFactory(name="Everything", markup="205.50", rounding="99")
+    price = package.selling_price("EUR")
+    assert (price.base, price.markup, price.minimum) == (Decimal("1.31"), Decimal("2.69205"), Decimal("3.92"))
+    assert (price.base_is_net, price.is_converted) == (True, False)
+    assert price.amount == Decimal("4.99")
+    assert price.explanation == (
+        "Rule “Everything”: net price 1.31 EUR and a markup of 2.69205 EUR. Rounded up to 4.99 EUR."
+    )
+
+
+def test_never_below_airalos_minimum(package):
+    rule = PricingRuleFactory(name="Cheap", markup="10")
+    price = package.selling_price("EUR")
+    assert price.amount == price.minimum == Decimal("3.92")
+    assert price.rule == rule
+    assert "Raised to Airalo's minimum, 3.92 EUR." in price.explanation
+    rule.rounding = "99"
+    rule.save()
+    assert package.selling_price("EUR").amount == Decimal("3.99")
+
+
+def test_a_markup_on_the_retail_price(package):
+    PricingRuleFactory(base="retail", markup="10")
+    assert package.selling_price("USD").amount == Decimal("4.95")
+    assert "retail price 4.50 USD" in package.selling_price("USD").explanation
+
+
+def test_where_there_is_no_net_price_the_retail_price_is_the_base(package):
+    PricingRuleFactory(base="net", markup="10")
+    package.net_price, package.net_prices = None, {}
+    price = package.selling_price("USD")
+    assert (price.amount, price.base_is_net) == (Decimal("4.95"), False)
+
+
+def test_a_fixed_markup_is_for_its_currency_alone(package):
+    rule = PricingRuleFactory(markup_kind="fixed", markup="4", currency="EUR")
+    assert package.selling_price("EUR").amount == Decimal("5.31")
+    assert package.selling_price("EUR").rule == rule
+    assert package.selling_price("USD").rule is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [({"rounding": "99"}, 1333), ({"rounding": "step", "rounding_step": 100}, 1400), ({}, 1333)],
+)
+def test_a_currency_without_a_smaller_unit(package, fields, expected):
+    PricingRuleFactory(markup="100.05", base="retail", **fields)
+    assert package.selling_price("JPY").amount == expected
+    assert str(package.selling_price("JPY")) == f"{expected} JPY"
+
+
+def test_the_most_specific_rule_wins(package):
+    other = PackageFactory(price=1, country_code="DE")
+
+    def winner(**fields):
+        rule = PricingRuleFactory(**fields)
+        return package.selling_price("EUR").rule == rule
+
+    assert winner()
+    assert winner(priority=1)
+    assert not winner(priority=-1)
+    assert winner(country_id="FR")
+    assert not winner(priority=99)
+    assert winner(operator=package.operator)
+    assert not winner(country_id="FR", priority=99)
+    assert winner(package=package)
+    assert not winner(operator=package.operator, currency="EUR", priority=99)
+    assert winner(package=package, currency="EUR", priority=-5)
+    assert not winner(package=package, currency="USD", priority=99)
+    assert not winner(package=package, currency="EUR", priority=99, is_active=False)
+    assert not winner(package=package, currency="EUR", priority=-5)  # the older one
+    assert not winner(package=other, priority=99)
+    assert other.selling_price("USD").rule.package == other
+
+
+def test_a_country_is_its_own_packages(package):
+    regional = PackageFactory(operator=package.operator, country_code="", reach="regional")
+    PricingRuleFactory(country_id="FR")
+    assert package.selling_price().rule
+    assert regional.selling_price().rule is None
+
+
+def test_where_airalo_gives_no_price_it_is_converted(package):
+    assert package.selling_price("CHF") is None
+    rate(units="0.81234567")
+    PricingRuleFactory(markup="200")
+    price = package.selling_price("CHF")
+    # 4.50 and 1.50 at the rate are 3.6556 and 1.2185.
+    assert (price.minimum, price.base, price.amount) == (Decimal("3.66"), Decimal("1.22"), Decimal("3.66"))
+    assert price.is_converted
+    assert price.explanation.endswith("Converted from US dollars at Airalo's rate.")
+    assert not package.selling_price("EUR").is_converted
+
+
+def test_no_price_is_made_of_nothing():
+    rate()
+    package = PackageFactory(price=None)
+    assert package.selling_price("USD") is None
+    assert package.selling_price("CHF") is None
+    with pytest.raises(ValueError, match="currency code"):
+        package.selling_price("EURO")
+
+
+def test_many_packages_cost_two_queries(django_assert_num_queries):
+    operator = OperatorFactory()
+    packages = [PackageFactory(operator=operator, price=n + 1) for n in range(20)]
+    for package in packages:
+        PricingRuleFactory(package=package)
+    with django_assert_num_queries(2):
+        priced = services.price_packages(packages, "EUR")
+    with django_assert_num_queries(1):
+        priced = services.price_packages(packages, "USD")
+    assert [package for package, _ in priced] == packages
+    assert all(price.rule.package_id == package.pk for package, price in priced)
+    assert all(price.amount >= package.price for package, price in priced)
+
+
+def test_an_explanation_is_in_the_language_of_who_reads_it(package):
+    price = package.selling_price()
+    with translation.override("de"):
+        assert price.explanation  # nothing is stored in one language
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"markup": "-1"}, "greater than or equal to 0"),
+        ({"markup_kind": "fixed"}, "A fixed amount needs a currency"),
+        ({"rounding": "step"}, "give the step"),
+        ({"rounding": "step", "rounding_step": "0"}, "greater than or equal to 0.01"),
+        ({"rounding": "step", "rounding_step": "0.50", "currency": "JPY"}, "no smaller unit"),
+        ({"currency": "euro"}, "Three capital letters"),
+        ({"currency": "eur"}, "Three capital letters"),
+        ({"markup": "1000000"}, "is too much"),
+    ],
+)
+def test_impossible_rules_are_refused(fields, said):
+    rule = PricingRuleFactory.build(**fields)
+    with pytest.raises(ValidationError, match=said):
+        rule.full_clean()
+
+
+def test_a_rule_is_for_one_thing(package):
+    rule = PricingRuleFactory.build(package=package, operator=package.operator)
+    with pytest.raises(ValidationError, match="Choose one of package, operator and country"):
+        rule.full_clean()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"markup": "-1"}, {"markup_kind": "fixed"}, {"rounding": "step"}, {"country_id": "FR", "with_operator": True}],
+)
+def test_the_database_refuses_them_too(package, fields):
+    if fields.pop("with_operator", False):
+        fields = {**fields, "operator": package.operator}
+    with pytest.raises(IntegrityError), transaction.atomic():
+        PricingRuleFactory(**fields)
+
+
+# Exchange rates
+
+
+def test_exchange_rates_from_the_emulator(emulator):
+    report = services.sync_exchange_rates()
+    assert report.added == ExchangeRate.objects.count() >= 10
+    euro = ExchangeRate.objects.get(currency="EUR")
+    assert (euro.rate, str(euro)) == (Decimal("0.87"), "1 USD = 0.87 EUR")
+    assert euro.date
+    again = services.sync_exchange_rates()
+    assert (again.added, again.changed, again.unchanged) == (0, 0, report.added)
+
+
+def rates_answer(*rates, date="2026-03-01"):
+    rows = [{"from": source, "to": target, "mid": mid} for source, target, mid in rates]
+    return Answer(body=json.dumps({"data": {"date": date, "rates": rows}}).encode())
+
+
+def test_only_good_rates_are_kept(server):
+    server.on(
+        "/v2/finance/exchange-rates",
+        rates_answer(
+            ("USD", "CHF", "0.812345678901"), ("EUR", "SEK", "11"), ("USD", "EURO", "1"), ("USD", "XXX", "1e20"),
+            ("USD", "YYY", "0"), ("USD", "ZZZ", "1e-12"),
+        ),
+        rates_answer(("USD", "CHF", "0.8")),
+        rates_answer(),
+    )  # fmt: skip
+    services.sync_exchange_rates()
+    assert [(row.currency, row.rate) for row in ExchangeRate.objects.all()] == [("CHF", Decimal("0.81234568"))]
+    assert services.sync_exchange_rates().changed == 1
+    with pytest.raises(CommandError, match="no exchange rates"):
+        call_command("airalo_sync_exchange_rates")
+    assert ExchangeRate.objects.get().rate == Decimal("0.8")
+
+
+def test_deleting_what_a_rule_is_for_deletes_the_rule(package):
+    PricingRuleFactory(package=package)
+    package.delete()
+    assert not PricingRule.objects.exists()
