@@ -60,16 +60,16 @@ class DeviceIndex:
 
     def find(self, text: str, limit: int) -> list[str]:
         """The keys of the devices that fit, the best first."""
-        found = dict.fromkeys(self._exactly(words_of(text)) or self._exactly(self._corrected(text)))
         for words in (words_of(text), self._corrected(text)):
-            if not words or len(found) >= limit:
-                break
-            for key, brand, model, _ in self._devices:
-                if _fits(words, (*brand, *model)):
-                    found[key] = None
-            if found:
-                break
-        return list(found)[:limit]
+            if found := self._found(words):
+                return found[:limit]
+        return []
+
+    def _found(self, words: Sequence[str]) -> list[str]:
+        if not words:
+            return []
+        fitting = (key for key, brand, model, _ in self._devices if _fits(words, (*brand, *model)))
+        return list(dict.fromkeys((*self._exactly(words), *fitting)))
 
     def _exactly(self, words: Sequence[str]) -> list[str]:
         return self._exact.get("".join(words), [])

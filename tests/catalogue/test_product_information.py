@@ -1,0 +1,64 @@
+"""What the law wants shown, fetched and kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from django_airalo import services
+from django_airalo.exceptions import AiraloPermissionError
+from tests.factories import PackageFactory
+from tests.scripted_server import Answer
+
+pytestmark = pytest.mark.django_db
+
+PATH = "/v2/packages/test-1/product-information"
+
+
+def test_it_is_fetched_once_for_each_language(server):
+    body = {"data": {"package_id": "test-1", "product_name": "1 GB", "service_internet": True}}
+    server.on(PATH, Answer(body=body))
+    package = PackageFactory(package_id="test-1")
+    first = services.product_information(package)
+    assert (first.product_name, first.service_internet) == ("1 GB", True)
+    assert services.product_information("test-1") == first
+    assert len(server.requests(PATH)) == 1
+    services.product_information(package, language="de")
+    services.product_information(package, language="de")
+    assert [request.headers.get("accept-language") for request in server.requests(PATH)] == [None, "de"]
+
+
+def test_the_language_of_the_catalogue_is_the_default(server, settings):
+    settings.AIRALO_CATALOGUE_LANGUAGE = "fr"
+    server.on(PATH, Answer(body={"data": {"package_id": "test-1"}}))
+    services.product_information("test-1")
+    assert server.requests(PATH)[0].headers["accept-language"] == "fr"
+
+
+def test_none_is_remembered_too(server):
+    server.on(PATH, Answer(404, body={"data": [], "meta": {"message": "messages.resource_not_found"}}))
+    assert services.product_information("test-1") is None
+    assert services.product_information("test-1") is None
+    assert len(server.requests(PATH)) == 1
+
+
+def test_an_error_is_raised_and_not_kept(server):
+    server.on(
+        PATH,
+        Answer(403, body={"message": "This action is unauthorized."}),
+        Answer(body={"data": {"package_id": "test-1"}}),
+    )
+    with pytest.raises(AiraloPermissionError):
+        services.product_information("test-1")
+    assert services.product_information("test-1").slug == "test-1"
+
+
+def test_against_the_emulator(emulator):
+    slug = "test-insufficient-balance-7days-1gb"
+    found = services.product_information(slug)
+    assert found.slug == slug
+    assert found.pib_version == 1
+    assert services.product_information("nothing-like-it") is None
+    emulator.options.change(product_information=False)
+    assert services.product_information(slug) == found  # from the cache
+    with pytest.raises(AiraloPermissionError):
+        services.product_information(slug, language="de")
