@@ -84,6 +84,7 @@ class OperatorAdmin(ReadOnlyAdmin):
     search_fields = ("title__istartswith", "=countries__code", "=airalo_id")
     search_help_text = gettext_lazy("The beginning of a title; the code of a country it covers; Airalo's id")
     exclude = ("digest",)
+    ordering = ("title", "airalo_id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Operator]:
         operators: QuerySet[Operator] = super().get_queryset(request)
