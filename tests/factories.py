@@ -14,11 +14,14 @@ from django_airalo.models import (
     CatalogueSync,
     CompatibleDevice,
     Esim,
+    EsimInstructions,
     EsimOrder,
+    EsimPackage,
     Operator,
     OrderEvent,
     Package,
     PricingRule,
+    UsageRecord,
     WebhookEvent,
 )
 from django_airalo.testing import FakeAiralo, FakeOrder, order_payload
@@ -98,6 +101,44 @@ class EsimFactory(factory.django.DjangoModelFactory):
     apple_installation_url = factory.LazyAttribute(
         lambda esim: f"https://esimsetup.example.com/?carddata={esim.activation_code}"
     )
+    sharing_link = factory.LazyAttribute(lambda esim: f"https://share.example.com/{esim.iccid}")
+    sharing_access_code = factory.LazyAttribute(lambda esim: f"ACCESS-{esim.iccid}")
+
+
+class UsageRecordFactory(factory.django.DjangoModelFactory):
+    """A change of an eSIM's usage."""
+
+    class Meta:
+        model = UsageRecord
+
+    esim = factory.SubFactory(EsimFactory)
+    source = "look-up"
+    old_status = "not_active"
+    status = "active"
+    remaining = 1024
+    total = 2048
+
+
+class EsimPackageFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = EsimPackage
+
+    esim = factory.SubFactory(EsimFactory)
+    airalo_id = factory.Sequence(lambda n: n)
+    package_id = "test-mobile-7days-1gb"
+    title = "1 GB - 7 Days"
+    status = "active"
+    remaining = 512
+    amount = 1024
+
+
+class EsimInstructionsFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = EsimInstructions
+
+    esim = factory.SubFactory(EsimFactory)
+    language = "en"
+    content = factory.LazyAttribute(lambda kept: f'{{"secret": "LPA:1$rsp.example.com${kept.esim.iccid}"}}')
 
 
 class OrderEventFactory(factory.django.DjangoModelFactory):

@@ -7,7 +7,8 @@ from .catalogue import (
     OperatorAdmin,
     PackageAdmin,
 )
-from .orders import EsimAdmin, EsimOrderAdmin, OrderEventAdmin
+from .esims import EsimAdmin, EsimInstructionsAdmin, EsimPackageAdmin, UsageRecordAdmin
+from .orders import EsimOrderAdmin, OrderEventAdmin
 from .outgoing import RefundAdmin, VoucherAdmin
 from .pricing import PricingRuleAdmin
 from .webhooks import WebhookEventAdmin
@@ -18,7 +19,9 @@ __all__ = [
     "CompatibleDeviceAdmin",
     "CountryAdmin",
     "EsimAdmin",
+    "EsimInstructionsAdmin",
     "EsimOrderAdmin",
+    "EsimPackageAdmin",
     "ExchangeRateAdmin",
     "HeartbeatAdmin",
     "OperatorAdmin",
@@ -27,6 +30,7 @@ __all__ = [
     "PricingRuleAdmin",
     "RefundAdmin",
     "SubmissionPauseAdmin",
+    "UsageRecordAdmin",
     "VoucherAdmin",
     "WebhookEventAdmin",
 ]

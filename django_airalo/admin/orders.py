@@ -12,10 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_airalo import services
-from django_airalo.exceptions import AiraloError, DecryptionError
+from django_airalo.exceptions import AiraloError
 from django_airalo.models import Esim, EsimOrder, OrderEvent
 from django_airalo.models.esims import SECRETS
-from django_airalo.qr import qr_svg
 
 from .base import ReadOnly, ReadOnlyAdmin, TabularInline
 
@@ -118,46 +117,6 @@ class EsimOrderAdmin(ReadOnlyAdmin):
                 text = _("%(order)s: %(status)s, so there is nothing to decide.")
                 values = {"order": order, "status": order.get_status_display()}
                 self.message_user(request, text % values, messages.WARNING)
-
-
-def _is_readable(esim: Esim | None) -> bool:
-    """Whether the eSIM's secrets can be decrypted."""
-    try:
-        return all(getattr(esim, name) is not None for name in SECRETS) if esim else True
-    except DecryptionError:
-        return False
-
-
-@admin.register(Esim)
-class EsimAdmin(ReadOnlyAdmin):
-    list_display = ("iccid", "order", "created_at")
-    list_select_related = ("order",)
-    list_filter = ("created_at",)
-    search_fields = ("=iccid", "=order__reference", "=order__request_id", "order__to_email__startswith")
-    search_help_text = gettext_lazy("ICCID, reference or request_id in full; the beginning of an e-mail address")
-    fields = (
-        "iccid", "order", "smdp_address", "masked_code", "msisdn", "apn", "is_roaming", "airalo_id", "created_at",
-    )  # fmt: skip
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Esim]:
-        return super().get_queryset(request).defer(*SECRETS)
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        if not request.user.has_perm("django_airalo.view_activation_code") or not _is_readable(obj):
-            return self.fields
-        shown = ["activation_code", "confirmation_code", "qr"]
-        return [name for field in self.fields for name in (shown if field == "masked_code" else [field])]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.get_fields(request, obj)
-
-    @admin.display(description=gettext_lazy("activation code"))
-    def masked_code(self, esim: Esim) -> str:
-        return "••••••••" if _is_readable(esim) else _("It fits none of the encryption keys.")
-
-    @admin.display(description=gettext_lazy("QR code"))
-    def qr(self, esim: Esim) -> SafeString:
-        return qr_svg(esim, scale=4)
 
 
 @admin.register(OrderEvent)

@@ -15,7 +15,9 @@ from django_airalo.models import (
     CompatibleDevice,
     Country,
     Esim,
+    EsimInstructions,
     EsimOrder,
+    EsimPackage,
     ExchangeRate,
     Heartbeat,
     Operator,
@@ -24,18 +26,23 @@ from django_airalo.models import (
     PricingRule,
     Refund,
     SubmissionPause,
+    UsageRecord,
     Voucher,
     WebhookEvent,
 )
+from django_airalo.models.esims import SECRETS
 from tests.factories import (
     LONG_AGO,
     CatalogueSyncFactory,
     CompatibleDeviceFactory,
     EsimFactory,
+    EsimInstructionsFactory,
     EsimOrderFactory,
+    EsimPackageFactory,
     OrderEventFactory,
     PackageFactory,
     PricingRuleFactory,
+    UsageRecordFactory,
     UserFactory,
     WebhookEventFactory,
     at_airalo,
@@ -45,6 +52,7 @@ pytestmark = pytest.mark.django_db
 
 MODELS = [EsimOrder, Esim, OrderEvent, WebhookEvent, Package, SubmissionPause, BalanceRecord, Heartbeat]
 MODELS += [Refund, Voucher]
+MODELS += [UsageRecord, EsimPackage, EsimInstructions]
 MODELS += [Operator, Country, ExchangeRate, CatalogueSync, CompatibleDevice]
 #: What an operator sets.
 EDITABLE = [PricingRule]
@@ -81,7 +89,10 @@ def fill(count=1):
     for number in range(count):
         order = EsimOrderFactory(accepted=True, user=UserFactory(), attention="Look." if number % 2 else "")
         EsimFactory(order=order)
-        EsimFactory(order=order)
+        esim = EsimFactory(order=order, usage_status="active", remaining=100, total=1000)
+        UsageRecordFactory(esim=esim)
+        EsimPackageFactory(esim=esim)
+        EsimInstructionsFactory(esim=esim)
         OrderEventFactory(order=order)
         OrderEventFactory(order=order, kind="attention", detail="Look.")
         WebhookEventFactory(order=order, request_id=order.request_id)
@@ -106,7 +117,7 @@ def _fill_catalogue(package):
 
 def secrets():
     for esim in Esim.objects.all():
-        yield from (esim.matching_id, esim.activation_code, esim.confirmation_code, esim.apple_installation_url)
+        yield from (getattr(esim, name) for name in SECRETS)
     for event in WebhookEvent.objects.all():
         yield event.body
     for voucher in Voucher.objects.all():
@@ -308,6 +319,8 @@ ACTIONS = {
     "confirm": Refund,
     "send_again": Refund,  # and Voucher, which has the same
     "cancel": Refund,
+    "refresh_usage": Esim,
+    "set_brand": Esim,
 }
 
 

@@ -1,0 +1,3 @@
+from tests.services.conftest import server
+
+__all__ = ["server"]
