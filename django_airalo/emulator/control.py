@@ -113,7 +113,7 @@ def withdraw(world: World, package_id: str, withdrawn: bool = True) -> None:
 
 
 def set_usage(world: World, iccid: str, **changes: Any) -> dict[str, Any]:
-    """Use an eSIM (``use``: MB, ``use_voice``, ``use_text``), or say what its usage is told to be; return it.
+    """Use an eSIM (``use``: MB, ``use_voice``, ``use_text``), let it ``age`` by days, or say what is told; return it.
 
     What is told is one or more of the fields of the answer, such as status or remaining; None takes all that
     was told back.
@@ -121,6 +121,7 @@ def set_usage(world: World, iccid: str, **changes: Any) -> dict[str, Any]:
     esim = _esim(world, iccid)
     steps = {name: int(changes.pop(f"use{suffix}", 0)) for name, suffix in USE.items()}
     used = changes.pop("activate", False) or any(steps.values())
+    days = float(changes.pop("age", 0))
     unknown = set(changes) - {*usage.SETTABLE, "told"}
     if unknown:
         raise ValueError(f"usage has no {', '.join(sorted(unknown))}")
@@ -129,6 +130,8 @@ def set_usage(world: World, iccid: str, **changes: Any) -> dict[str, Any]:
     with world.ledger.transaction():
         if used:
             usage.use(world, esim, **steps)
+        if days:
+            usage.age(world, esim, days)
         told = {} if changes.pop("told", "") is None else json.loads(esim["usage"] or "{}")
         world.ledger.execute("UPDATE esims SET usage = ? WHERE id = ?", (json.dumps(told | changes), esim["id"]))
     world.usage_cache.pop(iccid, None)

@@ -224,6 +224,10 @@ class Emulator:
         """
         return control.set_usage(self.world, iccid, use=data, use_voice=voice, use_text=text, activate=True)
 
+    def age(self, iccid: str, days: float) -> Row:
+        """Let days pass for an active eSIM; return its usage."""
+        return control.set_usage(self.world, iccid, age=days)
+
     def set_usage(self, iccid: str, **told: Any) -> Row:
         """Say what the usage of an eSIM is told to be, such as ``status="EXPIRED"``; return its usage."""
         return control.set_usage(self.world, iccid, **told)

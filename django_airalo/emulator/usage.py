@@ -25,6 +25,7 @@ SETTABLE = (
 )
 DAY = 86_400
 LOW_DATA = {75: "data_75", 90: "data_90"}
+LAST_DAYS = {3: "expire_3", 1: "expire_1"}
 
 
 def add_package(world: World, purchase: Row, now: float) -> None:
@@ -127,6 +128,24 @@ def use(world: World, esim: Row, data: int = 0, voice: int = 0, text: int = 0) -
         for level, kind in LOW_DATA.items():
             if before < level <= after:
                 _warn(world, esim, kind, round(100 - after), now)
+
+
+def age(world: World, esim: Row, days: float) -> None:
+    """Let days pass for an active eSIM. Three days and one day before its end who opted in is told."""
+    ledger, now = world.ledger, time.time()
+    with ledger.transaction():
+        ends = [row["expired_at"] for row in bought(world, esim) if row["expired_at"]]
+        if not ends:
+            raise ValueError(f"the eSIM {esim['iccid']} is not active")
+        ledger.execute(
+            "UPDATE esim_packages SET activated_at = activated_at - ?, expired_at = expired_at - ? WHERE iccid = ?",
+            (days * DAY, days * DAY, esim["iccid"]),
+        )
+        before = (max(ends) - now) / DAY
+        left = round(100 - _percent(bought(world, esim)))
+        for level, kind in LAST_DAYS.items():
+            if before > level >= before - days > 0:
+                _warn(world, esim, kind, left, now)
 
 
 def _percent(rows: list[dict[str, Any]]) -> float:

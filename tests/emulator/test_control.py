@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -128,3 +129,32 @@ def test_unknown_control_routes(control: Any) -> None:
 def test_control_calls_are_not_in_the_ledger(emulator: Emulator, control: Any) -> None:
     control("GET", "ledger")
     assert emulator.requests() == []
+
+
+def test_esims_future_orders_and_refunds_by_route(
+    partner: Partner, pair: tuple[str, str], receiver: Receiver, control: Any
+) -> None:
+    iccid = partner.esim(pair[0])
+    assert control("POST", "usage", {"iccid": iccid, "use": 24, "use_voice": 1}).json()["remaining"] == 1000
+    assert control("POST", "usage", {"iccid": iccid, "age": 8}).json()["status"] == "EXPIRED"
+    assert control("POST", "usage", {"iccid": iccid, "status": "UNKNOWN"}).json()["status"] == "UNKNOWN"
+    assert control("POST", "usage", {"iccid": iccid, "told": None}).json()["status"] == "EXPIRED"
+    for wrong in ({"iccid": "1"}, {"iccid": iccid, "colour": "red"}, {"iccid": iccid, "use": "much"}):
+        assert control("POST", "usage", wrong).status_code == 400
+    assert control("POST", "recycle", {"iccid": iccid}).status_code == 200
+    assert partner.topup(pair[1], iccid).json()["code"] == 73
+
+    due = (datetime.now(UTC) + timedelta(days=9)).strftime("%Y-%m-%d %H:%M")
+    fields = {"package_id": pair[0], "quantity": 1, "due_date": due, "webhook_url": receiver.url}
+    request_id = partner.post("future-orders", json=fields).json()["data"]["request_id"]
+    assert control("POST", "due", {"request_id": request_id}).json() == {"due": 1}
+    receiver.wait(1)
+    assert control("POST", "due", {"request_id": request_id}).status_code == 400
+
+    refund = partner.post("refund", json={"iccids": [iccid], "reason": "EARLY_EXPIRY"}).json()["data"]["refund_id"]
+    before = partner.get("balance").json()["data"]["balances"]["availableBalance"]["amount"]
+    assert float(control("POST", "refund", {"refund_id": refund}).json()["balance"]) > before
+    assert control("POST", "refund", {"refund_id": refund}).status_code == 400
+    assert len(control("GET", "ledger").json()["refunds"]) == 1
+    control("POST", "reset")
+    assert control("GET", "ledger").json()["future_orders"] == []

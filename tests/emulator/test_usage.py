@@ -135,6 +135,25 @@ def test_running_low_is_told_to_who_opted_in(
     assert len(receiver.deliveries) == 2
 
 
+def test_days_pass(emulator: Emulator, partner: Partner, pair: Pair, receiver: Receiver) -> None:
+    iccid = partner.esim(pair[0])
+    partner.post("notifications/opt-in", json={"type": "webhook_low_data", "webhook_url": receiver.url})
+    with pytest.raises(ValueError, match="is not active"):
+        emulator.age(iccid, 1)
+    emulator.use(iccid)
+    assert emulator.age(iccid, 3)["status"] == "ACTIVE"
+    assert emulator.wait_idle()
+    assert receiver.deliveries == []
+    emulator.age(iccid, 1.5)  # of seven days two and a half are left
+    emulator.age(iccid, 2)
+    levels = {json.loads(delivery.body)["level"] for delivery in receiver.wait(2)}
+    assert levels == {"3days", "1days"}
+    assert emulator.age(iccid, 1)["status"] == "EXPIRED"
+    assert partner.get(f"sims/{iccid}/packages").json()["data"][0]["status"] == "EXPIRED"
+    partner.topup(pair[1], iccid)
+    assert partner.get(f"sims/{iccid}/usage").json()["data"]["status"] == "ACTIVE"
+
+
 def test_limits_per_iccid_and_of_all_together(pair: Pair) -> None:
     with Emulator(limits={"usage": (2, 60.0), "usage-client": (3, 60.0), "sims-packages": (1, 60.0)}) as emulator:
         partner = Partner.of(emulator)
