@@ -39,7 +39,8 @@ _POSITIVE = (
     "CATALOGUE_MAX_AGE",
     "LOOKUPS_PER_MINUTE", "PACKAGE_REQUESTS_PER_MINUTE", "ESIM_REQUESTS_PER_MINUTE", "USAGE_REQUESTS_PER_SECOND",
     "PRODUCT_INFORMATION_REQUESTS_PER_MINUTE", "BALANCE_INTERVAL", "SUBMIT_LEASE", "OVERDUE_AFTER",
-    "UNCONFIRMED_GRACE", "SIGNAL_LEASE", "USAGE_INTERVAL", "INSTRUCTIONS_MAX_AGE",
+    "UNCONFIRMED_GRACE", "SIGNAL_LEASE", "FUTURE_ORDER_INTERVAL", "TOPUP_CACHE_SECONDS",
+    "USAGE_INTERVAL", "INSTRUCTIONS_MAX_AGE",
 )  # fmt: skip
 #: Numbers that may also be 0.
 _NOT_NEGATIVE = ("BALANCE_CHECK_INTERVAL", "LOW_BALANCE", "REFUND_INTERVAL", "SIMULATOR_INTERVAL")
@@ -130,6 +131,8 @@ def _check_values() -> Iterator[CheckMessage]:
             f"AIRALO_UNCONFIRMED_POLICY must be 'hold' or 'resubmit', not {conf.UNCONFIRMED_POLICY!r}.",
             id="django_airalo.E008",
         )
+    if conf.ORDER_MODE not in ("async", "sync"):
+        yield Error(f"AIRALO_ORDER_MODE must be 'async' or 'sync', not {conf.ORDER_MODE!r}.", id="django_airalo.E015")
     # The lease must outlast a request by far, or every slow answer makes an order UNCONFIRMED.
     longest = 2 * (conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT)
     if longest > conf.SUBMIT_LEASE:

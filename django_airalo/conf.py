@@ -105,6 +105,10 @@ class Settings:
         return int(_setting("DESCRIPTION_MAX_LENGTH", 255))
 
     @property
+    def ORDER_MODE(self) -> str:
+        return str(_setting("ORDER_MODE", "async"))
+
+    @property
     def SUBMIT_LEASE(self) -> float:
         return float(_setting("SUBMIT_LEASE", 180))
 
@@ -120,6 +124,10 @@ class Settings:
     @property
     def OVERDUE_AFTER(self) -> float:
         return float(_setting("OVERDUE_AFTER", 75 * 60))
+
+    @property
+    def FUTURE_ORDER_INTERVAL(self) -> float:
+        return float(_setting("FUTURE_ORDER_INTERVAL", 6 * 3600))
 
     @property
     def UNCONFIRMED_POLICY(self) -> str:
@@ -182,6 +190,10 @@ class Settings:
     @property
     def SIMULATOR_INTERVAL(self) -> float:
         return float(_setting("SIMULATOR_INTERVAL", 900))
+
+    @property
+    def TOPUP_CACHE_SECONDS(self) -> float:
+        return float(_setting("TOPUP_CACHE_SECONDS", 900))
 
     @property
     def SIGNAL_LEASE(self) -> float:

@@ -23,7 +23,13 @@ esim_order_status_changed = Signal()
 #: *Arguments*: ``order`` (EsimOrder), ``event_id`` (uuid.UUID).
 esim_order_accepted = Signal()
 
-#: *Sent when* the eSIMs are there (``order.esims``).
+#: *Sent when* Airalo has taken a future order: it delivers at ``order.due_date``.
+#: *Sender*: :class:`~django_airalo.models.EsimOrder`.
+#: *Arguments*: ``order`` (EsimOrder), ``event_id`` (uuid.UUID).
+esim_order_scheduled = Signal()
+
+#: *Sent when* the eSIMs are there (``order.esims``); or, for a top-up (``order.is_topup``), when it is on its eSIM
+#: (``order.esim``).
 #: *Sender*: :class:`~django_airalo.models.EsimOrder`.
 #: *Arguments*: ``order`` (EsimOrder), ``event_id`` (uuid.UUID), ``late`` (bool: the order had been failed or
 #: cancelled before, and perhaps refunded by the shop).
@@ -39,7 +45,7 @@ esim_order_failed = Signal()
 #: *Arguments*: ``order`` (EsimOrder), ``event_id`` (uuid.UUID).
 esim_order_unconfirmed = Signal()
 
-#: *Sent when* the order was cancelled before it was sent to Airalo.
+#: *Sent when* the order was cancelled: before it was sent to Airalo, or (a future order) at Airalo before its date.
 #: *Sender*: :class:`~django_airalo.models.EsimOrder`.
 #: *Arguments*: ``order`` (EsimOrder), ``event_id`` (uuid.UUID).
 esim_order_cancelled = Signal()

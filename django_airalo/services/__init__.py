@@ -11,17 +11,20 @@ from .esims import sync_due_usage, sync_usage, usage_is_due_now
 from .inbox import process_webhook_event, receive_webhook
 from .instructions import get_instructions
 from .lookups import sync_order
-from .ordering import cancel_order, place_order, submit_soon
+from .ordering import place_order, place_orders, place_topup, submit_soon
 from .pricing import price_packages, sync_exchange_rates
 from .product import product_information
 from .recovery import sweep
 from .refunds import decide_refund, refund_reasons, request_refund, send_refund
+from .scheduling import cancel_order, cancel_orders, sync_future_orders
 from .submission import submit_order
 from .syncs import catalogue_is_stale
+from .topups import list_topup_packages
 from .vouchers import create_airmoney_voucher, create_esim_vouchers, decide_voucher, send_voucher
 
 __all__ = [
     "cancel_order",
+    "cancel_orders",
     "catalogue_is_stale",
     "create_airmoney_voucher",
     "create_esim_vouchers",
@@ -30,11 +33,14 @@ __all__ = [
     "find_devices",
     "get_instructions",
     "is_compatible",
+    "list_topup_packages",
     "look_up_balance",
     "mark_failed",
     "mark_never_placed",
     "pause_submission",
     "place_order",
+    "place_orders",
+    "place_topup",
     "price_packages",
     "process_webhook_event",
     "product_information",
@@ -55,6 +61,7 @@ __all__ = [
     "sync_esim_packages",
     "sync_esims",
     "sync_exchange_rates",
+    "sync_future_orders",
     "sync_order",
     "sync_packages",
     "sync_usage",

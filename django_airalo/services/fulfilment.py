@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,12 +14,14 @@ from django_airalo.models import Esim, EsimOrder, WebhookEvent
 from django_airalo.models.esims import validate_iccid
 from django_airalo.models.orders import REFERENCE_LENGTH
 
+from .esims import usage_is_due_now
 from .transitions import TRANSITIONS, call_for_attention, change_status, lock, note
 
 Status = EsimOrder.Status
 
 #: Orders that nothing more is expected of. One that Airalo accepted too late is looked up all the same, for a while.
 GIVEN_UP = (Status.FAILED, Status.CANCELLED)
+OVERDUE = "Overdue: accepted, but neither delivered nor refused."
 
 
 def reference_in(description: str) -> str:
@@ -28,17 +31,34 @@ def reference_in(description: str) -> str:
     return reference if is_reference else ""
 
 
+def next_look_up(order: EsimOrder, now: datetime) -> datetime:
+    """When to look the order up next: soon at first, then ever less often."""
+    delays = conf.LOOKUP_DELAYS
+    delay = delays[min(order.lookups, len(delays) - 1)]
+    return now + timedelta(seconds=delay * random.uniform(0.9, 1.1))  # noqa: S311  spreads requests, guards nothing
+
+
+def is_overdue(order: EsimOrder, now: datetime) -> bool:
+    """Whether Airalo should have delivered long ago: since it took the order, or since a future order's date."""
+    since = [moment for moment in (order.accepted_at, order.due_date) if moment]
+    return bool(since) and now - max(since) > timedelta(seconds=conf.OVERDUE_AFTER)
+
+
 # What Airalo says of an order; each is called inside database.atomic(), with the order locked
 
 
 def record_delivery(order: EsimOrder, data: OrderData, *, now: datetime, source: str) -> None:
-    """Airalo delivered eSIMs: keep them and complete the order, whatever its status was."""
-    flaws = _flaws(order, data, [flaw for sim in data.sims if (flaw := _keep_sim(order, sim))])
-    if order.status != Status.COMPLETED and order.esims.exists():
+    """Airalo delivered eSIMs, or topped one up: keep that and complete the order, whatever its status was."""
+    # The eSIM of a top-up is known. Were Airalo to list it with the top-up, it would be none of that order's own.
+    sims = () if order.is_topup else data.sims
+    flaws = _flaws(order, data, [flaw for sim in sims if (flaw := _keep_sim(order, sim))])
+    if order.status != Status.COMPLETED and (order.is_topup or order.esims.exists()):
         change_status(
             order, Status.COMPLETED, now=now, source=source, look_up_first=False, error_code=None, error_reason="",
             **airalo_fields(order, data),
         )  # fmt: skip
+        if order.esim_id:  # there is more to use than was known
+            usage_is_due_now(order.esim_id)
     for flaw in flaws:
         call_for_attention(order, flaw, now=now, source=source)
 
@@ -53,28 +73,35 @@ def record_failure(order: EsimOrder, *, reason: str, code: int | None, now: date
             EsimOrder.objects.filter(pk=order.pk).update(due_at=None)
 
 
-def record_late_acceptance(order_pk: int, request_id: str, *, attempt: int, now: datetime) -> None:
-    """A 202 came, but the order was no longer its worker's to change: it was accepted all the same."""
-    order = lock(order_pk)
+def record_late_acceptance(order_pk: int, status: str, fields: dict[str, Any], *, attempt: int, now: datetime) -> None:
+    """Airalo took the order, but it was no longer its worker's to change: it was accepted all the same.
+
+    Args:
+        status: what it would have become (``accepted`` or ``scheduled``), with ``fields``.
+    """
+    order, request_id = lock(order_pk), fields["request_id"]
     if order.request_id and order.request_id != request_id:
         reason = f"Airalo accepted the order twice: as {order.request_id} and as {request_id}."
         call_for_attention(order, reason, now=now, source="submit")
         return
-    if order.attempt != attempt:
-        reason = f"Attempt {attempt} was accepted after it had been given up; attempt {order.attempt} may buy again."
-        call_for_attention(order, reason, now=now, source="submit")
+    flag_late_attempt(order, attempt, now=now)
     # SUBMITTING here is the next attempt: it loses its claim, so that it does not send if it has not yet.
     if order.status in (Status.PENDING, Status.SUBMITTING, Status.UNCONFIRMED):
-        due_at = now + timedelta(seconds=conf.LOOKUP_DELAYS[0])
-        change_status(order, Status.ACCEPTED, now=now, source="submit", request_id=request_id, due_at=due_at)
+        change_status(order, status, now=now, source="submit", **fields)
     else:
         EsimOrder.objects.filter(pk=order_pk).update(request_id=request_id)
         note(order, f"Attempt {attempt} was accepted as {request_id}.", now=now, source="submit", late=True)
         if order.status in GIVEN_UP:
             # What Airalo delivers now must be found even if no webhook comes.
             call_for_attention(order, "Airalo accepted the order after it had been given up.", now=now, source="submit")
-            due_at = now + timedelta(seconds=conf.LOOKUP_DELAYS[0])
-            EsimOrder.objects.filter(pk=order_pk).update(accepted_at=now, due_at=due_at)
+            EsimOrder.objects.filter(pk=order_pk).update(accepted_at=now, **fields)
+
+
+def flag_late_attempt(order: EsimOrder, attempt: int, *, now: datetime) -> None:
+    """Call for a person if an attempt has bought after a later one began, which may buy again."""
+    if order.attempt != attempt:
+        reason = f"Attempt {attempt} was accepted after it had been given up; attempt {order.attempt} may buy again."
+        call_for_attention(order, reason, now=now, source="submit")
 
 
 def process_waiting_webhooks(request_id: str) -> None:
@@ -114,7 +141,7 @@ def _keep_sim(order: EsimOrder, sim: SimData) -> str:
 
 
 def _flaws(order: EsimOrder, data: OrderData, flaws: list[str]) -> list[str]:
-    count = order.esims.count()
+    count = order.quantity if order.is_topup else order.esims.count()
     if count != order.quantity:
         flaws.append(f"Airalo delivered {count} eSIMs, {order.quantity} were ordered.")
     if order.airalo_order_id and data.id and data.id != order.airalo_order_id:

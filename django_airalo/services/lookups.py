@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django_airalo.client import get_client
-from django_airalo.client.payloads import OrderData, Page
+from django_airalo.client.payloads import FutureOrderData, OrderData, Page
 from django_airalo.conf import conf
 from django_airalo.exceptions import AiraloRateLimitError
 from django_airalo.models import EsimOrder, OrderEvent
 
-from . import database
-from .fulfilment import GIVEN_UP, airalo_fields, record_delivery, record_failure, reference_in
+from . import database, future
+from .fulfilment import (
+    GIVEN_UP,
+    OVERDUE,
+    airalo_fields,
+    is_overdue,
+    next_look_up,
+    record_delivery,
+    record_failure,
+    reference_in,
+)
 from .signalling import signal_after_commit
 from .transitions import TRANSITIONS, call_for_attention, change_status, lock, note
 
@@ -23,7 +32,9 @@ logger = logging.getLogger("django_airalo.orders")
 
 Status = EsimOrder.Status
 
-OVERDUE = "Overdue: accepted, but neither delivered nor refused."
+#: Airalo's statuses of an order that brings no eSIM.
+NOT_DELIVERED = ("failed", "refunded")
+VANISHED = "Airalo lists neither the future order any more nor an order made from it. Was it cancelled there?"
 #: Orders on one page of Airalo's list. Airalo documents no highest number; if it gives fewer, there are more pages.
 LIST_PAGE_SIZE = 100
 #: Seconds to wait for one page when the limit for look-ups is reached.
@@ -47,8 +58,7 @@ def sync_order(order: EsimOrder | int, *, source: str = "look-up") -> EsimOrder:
         AiraloConfigurationError: credentials are missing.
     """
     order = EsimOrder.objects.get(pk=order.pk if isinstance(order, EsimOrder) else order)
-    found = _look_up(order)
-    _record(order.pk, found, source=source)
+    record(order.pk, look_up(order), source=source)
     return EsimOrder.objects.get(pk=order.pk)
 
 
@@ -105,9 +115,9 @@ def _list_page(days: str, number: int) -> Page[OrderData]:
 
 def _record_look_up(order: EsimOrder, found: list[OrderData]) -> None:
     """What the list says of one accepted order; nothing is written if there is no news."""
-    is_news = found or (_is_overdue(order, database.now()) and OVERDUE not in order.attention)
+    is_news = found or (is_overdue(order, database.now()) and OVERDUE not in order.attention)
     if is_news:
-        _record(order.pk, found, source="look-up")
+        record(order.pk, Findings(orders=found), source="look-up")
 
 
 def settle_by_look_up(order: EsimOrder, *, source: str) -> bool:
@@ -115,10 +125,39 @@ def settle_by_look_up(order: EsimOrder, *, source: str) -> bool:
 
     Returns ``True`` if Airalo has it, so that it must not be sent. Raises ``AiraloAPIError`` if nobody can tell.
     """
-    found = _look_up(order)
+    found = look_up(order)
     if found:
-        _record(order.pk, found, source=source)
+        record(order.pk, found, source=source)
     return bool(found)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What Airalo lists of one order: false if it lists nothing."""
+
+    orders: Sequence[OrderData] = ()
+    future_orders: Sequence[FutureOrderData] = ()
+    #: Whether all was read, so that what was not found is not listed.
+    is_complete: bool = True
+
+    def __bool__(self) -> bool:
+        return bool(self.orders or self.future_orders)
+
+
+def look_up(order: EsimOrder, listing: future.Listing | None = None) -> Findings:
+    """What Airalo lists of an order; a future order that it has not made yet stands in a list of its own.
+
+    Args:
+        listing: that list, if it has been read.
+
+    Raises:
+        AiraloAPIError: it could not be read.
+    """
+    found = _look_up(order)
+    if found or not order.is_future or order.status == Status.COMPLETED:
+        return Findings(orders=found)
+    listing = listing or future.read_list([order])
+    return Findings(future_orders=listing.of(order), is_complete=listing.is_complete)
 
 
 def _look_up(order: EsimOrder) -> list[OrderData]:
@@ -128,18 +167,23 @@ def _look_up(order: EsimOrder) -> list[OrderData]:
 
 
 @database.in_transaction()
-def _record(order_pk: int, found: list[OrderData], *, source: str) -> None:
+def record(order_pk: int, findings: Findings, *, source: str) -> None:
     """What a look-up says of one order."""
-    order = lock(order_pk)
-    if found:
-        _record_found(order, found, source=source)
-    else:
-        _record_not_found(order, source=source)
+    order, now = lock(order_pk), database.now()
+    if findings.orders:
+        record_found(order, findings.orders, now=now, source=source)
+    elif findings.future_orders:
+        future.record_listed(order, findings.future_orders, now=now, source=source)
+    elif findings.is_complete:
+        _record_not_found(order, now=now, source=source)
     signal_after_commit(order)
 
 
-def _record_found(order: EsimOrder, found: list[OrderData], *, source: str) -> None:
-    now = database.now()
+# Called inside database.atomic(), with the order locked
+
+
+def record_found(order: EsimOrder, found: Sequence[OrderData], *, now: datetime, source: str) -> None:
+    """Airalo has the order: in its list, or as the answer to the request that bought it."""
     ids = sorted({str(item.id) for item in found})
     if len(ids) > 1:
         reason = f"Airalo lists more than one order with this reference: {', '.join(ids)}."
@@ -148,31 +192,32 @@ def _record_found(order: EsimOrder, found: list[OrderData], *, source: str) -> N
             change_status(order, Status.UNCONFIRMED, now=now, source=source, detail=reason)
         return
     data = found[0]
-    if data.sims:
+    if data.sims or (order.is_topup and data.status not in NOT_DELIVERED):
         record_delivery(order, data, now=now, source=source)
-    elif data.status in ("failed", "refunded"):
+    elif data.status in NOT_DELIVERED:
         reason = f"Airalo lists the order as {data.status}."
         record_failure(order, reason=reason, code=None, now=now, source=source)
     else:
-        _record_listed(order, data, now=now, source=source)
+        record_listed(order, data, now=now, source=source)
 
 
-def _record_listed(order: EsimOrder, data: OrderData, *, now: datetime, source: str) -> None:
+def record_listed(order: EsimOrder, data: OrderData, *, now: datetime, source: str) -> None:
     """Airalo has the order, without eSIMs yet."""
     fields = {"due_at": next_look_up(order, now), "look_up_first": False, **airalo_fields(order, data)}
     if Status.ACCEPTED in TRANSITIONS[order.status]:
         change_status(order, Status.ACCEPTED, now=now, source=source, **fields)
-    elif order.status == Status.ACCEPTED and _is_overdue(order, now):
+    elif order.status == Status.ACCEPTED and is_overdue(order, now):
         call_for_attention(order, OVERDUE, now=now, source=source)
     else:
         note(order, "Airalo lists the order, without eSIMs.", now=now, source=source, kind=OrderEvent.Kind.LOOKED_UP)
 
 
-def _record_not_found(order: EsimOrder, *, source: str) -> None:
-    now = database.now()
-    if order.status == Status.ACCEPTED and _is_overdue(order, now):
+def _record_not_found(order: EsimOrder, *, now: datetime, source: str) -> None:
+    if order.status == Status.SCHEDULED:
+        _record_vanished(order, now=now, source=source)
+    elif order.status == Status.ACCEPTED and is_overdue(order, now):
         call_for_attention(order, OVERDUE, now=now, source=source)
-    elif order.status in GIVEN_UP and _is_overdue(order, now):
+    elif order.status in GIVEN_UP and is_overdue(order, now):
         EsimOrder.objects.filter(pk=order.pk).update(due_at=None)
     elif order.status == Status.UNCONFIRMED:
         note(order, "Airalo does not list the order.", now=now, source=source, kind=OrderEvent.Kind.LOOKED_UP)
@@ -181,8 +226,20 @@ def _record_not_found(order: EsimOrder, *, source: str) -> None:
             _apply_unconfirmed_policy(order, now=now)
 
 
-def _is_overdue(order: EsimOrder, now: datetime) -> bool:
-    return now - (order.accepted_at or now) > timedelta(seconds=conf.OVERDUE_AFTER)
+def _record_vanished(order: EsimOrder, *, now: datetime, source: str) -> None:
+    """A scheduled order is listed nowhere."""
+    if order.cancel_requested_at:
+        detail = "Airalo does not list it any more, so it was cancelled."
+        # Looked up for a while all the same: what Airalo makes of it in the end must be found.
+        change_status(order, Status.CANCELLED, now=now, source=source, detail=detail, cancel_requested_at=None,
+                      due_at=next_look_up(order, now))  # fmt: skip
+        return
+    grace = timedelta(seconds=conf.UNCONFIRMED_GRACE)
+    if is_overdue(order, now):
+        call_for_attention(order, OVERDUE, now=now, source=source)
+    elif now < (order.due_date or now) and now - (order.scheduled_at or now) > grace:
+        call_for_attention(order, VANISHED, now=now, source=source)
+    EsimOrder.objects.filter(pk=order.pk).update(due_at=future.next_check(order, now))
 
 
 def _apply_unconfirmed_policy(order: EsimOrder, *, now: datetime) -> None:
@@ -192,10 +249,3 @@ def _apply_unconfirmed_policy(order: EsimOrder, *, now: datetime) -> None:
     else:
         reason = "Unconfirmed: not listed after the grace period. Decide whether it was ever placed."
         call_for_attention(order, reason, now=now, source="sweep")
-
-
-def next_look_up(order: EsimOrder, now: datetime) -> datetime:
-    """When to look the order up next: soon at first, then ever less often."""
-    delays = conf.LOOKUP_DELAYS
-    delay = delays[min(order.lookups, len(delays) - 1)]
-    return now + timedelta(seconds=delay * random.uniform(0.9, 1.1))  # noqa: S311  spreads requests, guards nothing

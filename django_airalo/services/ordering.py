@@ -1,24 +1,38 @@
-"""Place an order, cancel it."""
+"""Place orders: one, many, a top-up."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
-from django_airalo.exceptions import IdempotencyConflictError
-from django_airalo.models import EsimOrder, OrderEvent, Package
+from django_airalo.conf import conf
+from django_airalo.models import Esim, EsimOrder
 
 from . import account, database, nudges
-from .signalling import signal_after_commit
+from .placing import Wanted, check_each, place
 from .submission import submit_order
-from .transitions import change_status, lock, note
 from .validation import validate_content
 
-Status = EsimOrder.Status
+Status, Type, Mode = EsimOrder.Status, EsimOrder.Type, EsimOrder.Mode
+
+#: What ``place_order()`` takes beside the key. There is no default for the package.
+DEFAULTS: dict[str, Any] = {
+    "package_id": None,
+    "quantity": 1,
+    "user": None,
+    "description": "",
+    "brand_settings_name": "",
+    "to_email": "",
+    "sharing_option": (),
+    "copy_address": (),
+    "webhook_url": "",
+    "mode": None,
+    "due_date": None,
+}
 
 
 def place_order(
@@ -33,6 +47,8 @@ def place_order(
     sharing_option: Sequence[str] = (),
     copy_address: Sequence[str] = (),
     webhook_url: str = "",
+    mode: str | None = None,
+    due_date: datetime | None = None,
 ) -> EsimOrder:
     """Order eSIMs for a customer who has paid.
 
@@ -51,29 +67,78 @@ def place_order(
         sharing_option: ``"link"``, ``"pdf"`` or both.
         copy_address: addresses that get a copy of that mail.
         webhook_url: overrides ``AIRALO_WEBHOOK_URL`` for this order.
+        mode: ``"async"`` (Airalo delivers later, by webhook) or ``"sync"`` (it delivers with its answer, and no webhook
+            is needed); by default ``AIRALO_ORDER_MODE``.
+        due_date: for a future order, when Airalo shall deliver: an aware datetime, counted in minutes, not before the
+            day after tomorrow in UTC and a year ahead at most. Future orders are always asynchronous.
 
     Raises:
         ValidationError: a value is wrong; ``error.message_dict`` says which and why. Nothing was written.
         IdempotencyConflictError: ``idempotency_key`` is known, with other content. Nothing was written.
     """
-    content = {
-        "package_id": package_id,
-        "quantity": quantity,
-        "user": user,
-        "description": description,
-        "brand_settings_name": brand_settings_name,
-        "to_email": to_email,
-        "sharing_option": sharing_option,
-        "copy_address": copy_address,
-        "webhook_url": webhook_url,
-    }
-    validate_content(content, idempotency_key)
-    content |= {
-        "user": user if getattr(user, "is_authenticated", False) else None,
-        "sharing_option": list(sharing_option),
-        "copy_address": list(copy_address),
-    }
-    return _place(idempotency_key, content)
+    wanted = _wanted(
+        package_id=package_id,
+        quantity=quantity,
+        user=user,
+        idempotency_key=idempotency_key,
+        description=description,
+        brand_settings_name=brand_settings_name,
+        to_email=to_email,
+        sharing_option=sharing_option,
+        copy_address=copy_address,
+        webhook_url=webhook_url,
+        mode=mode,
+        due_date=due_date,
+    )
+    return place([wanted])[0]
+
+
+def place_orders(orders: Sequence[Mapping[str, Any]]) -> list[EsimOrder]:
+    """Place many orders in one transaction: all of them or none.
+
+    Takes the same few queries however many there are. As with :func:`place_order`, Airalo is asked after the commit,
+    for each order by itself.
+
+    Args:
+        orders: for each order the arguments of :func:`place_order`, as a mapping. Each may have its own
+            ``idempotency_key``; one that is known returns the order that exists.
+
+    Returns:
+        The orders, in the same sequence.
+
+    Raises:
+        ValidationError: a value is wrong; ``error.message_dict`` names the order's index and the field, as in
+            ``"2.quantity"``, for all that is wrong. Nothing was written.
+        IdempotencyConflictError: a key is known, with other content. Nothing was written.
+    """
+    wanted = check_each(enumerate(orders), lambda values: _wanted(**values), numbered=True)
+    return place(wanted, numbered=True) if wanted else []
+
+
+def place_topup(esim: Esim, package_id: str, *, idempotency_key: str | None = None, description: str = "") -> EsimOrder:
+    """Order more data (or minutes, or days) for an eSIM that the shop has sold, for a customer who has paid.
+
+    The same road as :func:`place_order`, with the same promise. Airalo answers at once, so there is no webhook: the
+    order, of the type ``topup``, is completed as soon as it was submitted. It belongs to the eSIM's owner.
+
+    Args:
+        esim: the eSIM. Its top-ups are in ``esim.topups``.
+        package_id: one of ``list_topup_packages(esim)``. Must be a top-up and on sale if the catalogue knows it.
+        idempotency_key, description: as for :func:`place_order`.
+
+    Raises:
+        ValidationError: a value is wrong, or the eSIM has been recycled; ``error.message_dict`` says which and why.
+            Nothing was written.
+        IdempotencyConflictError: ``idempotency_key`` is known, with other content. Nothing was written.
+    """
+    stored = isinstance(esim, Esim) and Esim.objects.filter(pk=esim.pk).values("pk", "order__user_id").first()
+    if not stored:
+        raise ValidationError({"esim": [_("%(value)r is not an eSIM of this shop.") % {"value": esim}]})
+    content: dict[str, Any] = {"package_id": package_id, "description": description}
+    validate_content({**DEFAULTS, **content}, idempotency_key)
+    content |= {"type": Type.TOPUP, "esim_id": stored["pk"]}
+    derived = {"mode": Mode.SYNC, "user_id": stored["order__user_id"]}
+    return place([Wanted(content, derived, idempotency_key)])[0]
 
 
 @database.in_transaction()
@@ -92,66 +157,23 @@ def submit_soon(order: EsimOrder) -> bool:
     return True
 
 
-@database.in_transaction()
-def cancel_order(order: EsimOrder) -> bool:
-    """Cancel an order that has not been sent to Airalo yet.
-
-    Returns:
-        ``False`` if it is too late: the order is being sent or has been sent.
-    """
-    current = lock(order.pk)
-    # An order whose last try may have reached Airalo is not cancelled: it may have been bought.
-    if current.status != Status.PENDING or current.look_up_first:
-        return False
-    cancelled = change_status(current, Status.CANCELLED, now=database.now(), source="shop")
-    signal_after_commit(current)
-    order.refresh_from_db()
-    return cancelled
-
-
-def _validate_on_sale(package_id: str) -> None:
-    """A package must be on sale, if there is a catalogue to know it from."""
-    # Compared once more, since a database's collation may ignore case and blanks at the end.
-    found = Package.objects.filter(package_id=package_id, type=Package.Type.SIM)
-    package = next((package for package in found if package.package_id == package_id), None)
-    if package and package.withdrawn_at:
-        raise ValidationError(
-            {"package_id": _("Airalo has withdrawn the package %(id)r. Choose another.") % {"id": package_id}}
-        )
-    if not package and Package.objects.exists():
-        message = _("There is no package %(id)r in the catalogue. Run airalo_sync_packages if it is new.")
-        raise ValidationError({"package_id": message % {"id": package_id}})
-
-
-def _known(idempotency_key: str, content: dict[str, Any]) -> EsimOrder | None:
-    order = EsimOrder.objects.filter(idempotency_key=idempotency_key).first()
-    if order is None:
-        return None
-    different = [field for field, value in content.items() if getattr(order, field) != value]
-    if order.idempotency_key != idempotency_key:  # a collation that ignores case
-        different.append("idempotency_key")
-    if different:
-        raise IdempotencyConflictError(
-            f"An order with the idempotency_key {idempotency_key!r} exists already, with another "
-            f"{', '.join(different)}. Use a new key for a new order."
-        )
-    return order
-
-
-@database.in_transaction()
-def _place(idempotency_key: str | None, content: dict[str, Any]) -> EsimOrder:
-    if idempotency_key is not None and (known := _known(idempotency_key, content)):
-        return known
-    _validate_on_sale(content["package_id"])
-    now = database.now()
-    try:
-        with database.atomic():
-            order = EsimOrder.objects.create(idempotency_key=idempotency_key, created_at=now, due_at=now, **content)
-    except IntegrityError:
-        # Another process placed this key between our look and our insert.
-        if idempotency_key is not None and (known := _known(idempotency_key, content)):
-            return known
-        raise
-    note(order, "", now=now, source="shop", kind=OrderEvent.Kind.PLACED)
-    nudges.after_commit("submit_order", order.pk, submit_order)
-    return order
+def _wanted(*, idempotency_key: str | None = None, **values: Any) -> Wanted:
+    """The arguments of ``place_order()`` as columns, if nothing is wrong with them."""
+    content = {**DEFAULTS, **values}
+    if unknown := set(content) - set(DEFAULTS):
+        raise TypeError(f"place_order() takes no {', '.join(sorted(unknown))}")
+    validate_content(content, idempotency_key)
+    user, mode, due_date = content.pop("user"), content.pop("mode"), content.pop("due_date")
+    content |= {
+        "type": Type.SIM,
+        "user_id": user.pk if getattr(user, "is_authenticated", False) else None,
+        "sharing_option": list(content["sharing_option"]),
+        "copy_address": list(content["copy_address"]),
+        "due_date": due_date and due_date.astimezone(UTC).replace(second=0, microsecond=0),
+    }
+    derived = {}
+    if mode:
+        content["mode"] = mode
+    else:
+        derived["mode"] = Mode.ASYNC if due_date else conf.ORDER_MODE
+    return Wanted(content, derived, idempotency_key)

@@ -19,10 +19,11 @@ from django_airalo.models.outgoing import SENDING
 from . import database, heartbeats, outgoing
 from .account import active_pause, check_balance, check_pause, send_due_account_signals
 from .esims import send_due_esim_signals, sync_due_usage
-from .fulfilment import GIVEN_UP
+from .fulfilment import GIVEN_UP, next_look_up
 from .inbox import process_webhook_event
-from .lookups import next_look_up, sync_accepted, sync_order
+from .lookups import sync_accepted, sync_order
 from .refunds import send_refund
+from .scheduling import sync_future_orders
 from .signalling import send_due_signals, send_signals
 from .submission import submit_order
 from .transitions import change_status
@@ -81,6 +82,7 @@ def sweep(limit: int = 200) -> SweepReport:
             continue
         _each(EsimOrder.objects.due(database.now()).filter(status__in=statuses)[:limit], act, report)
     _asking(partial(_look_up_accepted, report, limit), report)
+    _asking(partial(_sync_future_orders, report, limit), report)
     now = database.now()
     _each(Refund.objects.due(now)[:limit], _request, report)
     _each(Voucher.objects.without_secrets().due(now)[:limit], _request, report)
@@ -165,6 +167,10 @@ def _look_up_accepted(report: SweepReport, limit: int) -> None:
         report.looked_up += len(many)
     else:
         _each(many[:limit], _look_up, report)
+
+
+def _sync_future_orders(report: SweepReport, limit: int) -> None:
+    report.looked_up += sync_future_orders(limit)
 
 
 def _look_up_usage(report: SweepReport, limit: int) -> None:

@@ -21,6 +21,7 @@ logger = logging.getLogger("django_airalo.signals")
 
 SIGNAL_FOR_STATUS: dict[str, Signal] = {
     EsimOrder.Status.ACCEPTED: signals.esim_order_accepted,
+    EsimOrder.Status.SCHEDULED: signals.esim_order_scheduled,
     EsimOrder.Status.COMPLETED: signals.esim_order_completed,
     EsimOrder.Status.FAILED: signals.esim_order_failed,
     EsimOrder.Status.UNCONFIRMED: signals.esim_order_unconfirmed,

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import F
 
 from django_airalo.client import get_client
-from django_airalo.client.payloads import AcceptedOrder
+from django_airalo.client.payloads import AcceptedOrder, OrderData, ScheduledOrder
 from django_airalo.conf import conf
 from django_airalo.exceptions import (
     AiraloAPIError,
@@ -19,12 +19,14 @@ from django_airalo.exceptions import (
     AiraloServiceUnavailableError,
     InsufficientCreditError,
     OperatorMaintenanceError,
+    RecycledEsimError,
 )
-from django_airalo.models import EsimOrder
+from django_airalo.models import Esim, EsimOrder
 
 from . import account, database, fulfilment, lookups
 from .signalling import send_signals
-from .transitions import change_status, note
+from .topups import mark_recycled
+from .transitions import change_status, lock, note
 
 Status = EsimOrder.Status
 
@@ -91,20 +93,33 @@ def _submit(order: EsimOrder) -> None:
         _put_back(order, reason="The lease was about to run out, so nothing was sent.")
         return
     try:
-        accepted = get_client().submit_order_async(
-            package_id=order.package_id,
-            quantity=order.quantity,
-            description=order.airalo_description,
-            brand_settings_name=order.brand_settings_name,
-            to_email=order.to_email,
-            sharing_option=order.sharing_option,
-            copy_address=order.copy_address,
-            webhook_url=order.webhook_url or conf.delivery_url,
-        )
+        answer = _send(order)
     except AiraloAPIError as error:
         _record_failure(order, error)
     else:
-        _record_acceptance(order, accepted)
+        _record_answer(order, answer)
+
+
+def _send(order: EsimOrder) -> AcceptedOrder | ScheduledOrder | OrderData:
+    """The one request that buys, on the order's own road."""
+    client, what = get_client(), {"package_id": order.package_id, "description": order.airalo_description}
+    if order.esim_id:
+        # Without its secrets, which another key may have encrypted.
+        return client.submit_topup(iccid=Esim.objects.only("iccid").get(pk=order.esim_id).iccid, **what)
+    content: dict[str, Any] = {
+        **what,
+        "quantity": order.quantity,
+        "brand_settings_name": order.brand_settings_name,
+        "to_email": order.to_email,
+        "sharing_option": order.sharing_option,
+        "copy_address": order.copy_address,
+    }
+    if order.mode == EsimOrder.Mode.SYNC:
+        return client.submit_order(**content)
+    content["webhook_url"] = order.webhook_url or conf.delivery_url
+    if order.due_date:
+        return client.submit_future_order(due_date=order.due_date, **content)
+    return client.submit_order_async(**content)
 
 
 def _holds_lease(order: EsimOrder) -> bool:
@@ -115,25 +130,50 @@ def _holds_lease(order: EsimOrder) -> bool:
     ).exists()
 
 
-def _record_acceptance(order: EsimOrder, accepted: AcceptedOrder) -> None:
-    _accept(order, accepted)
-    fulfilment.process_waiting_webhooks(accepted.request_id)
+def _record_answer(order: EsimOrder, answer: AcceptedOrder | ScheduledOrder | OrderData) -> None:
+    if isinstance(answer, OrderData):
+        _fulfil(order.pk, answer, attempt=order.attempt)
+        return
+    if isinstance(answer, ScheduledOrder):
+        dates = {
+            "due_date": answer.due_date or order.due_date,
+            "latest_cancellation_date": answer.latest_cancellation_date,
+        }
+        _accept(order, Status.SCHEDULED, answer.request_id, dates)
+    else:
+        _accept(order, Status.ACCEPTED, answer.request_id, {})
+    fulfilment.process_waiting_webhooks(answer.request_id)
 
 
 @database.in_transaction(durable=True)
-def _accept(order: EsimOrder, accepted: AcceptedOrder) -> None:
+def _accept(order: EsimOrder, status: str, request_id: str, dates: dict[str, Any]) -> None:
+    """Airalo has taken the order and will deliver."""
     order = copy(order)  # as in_transaction says
     now = database.now()
     fields: dict[str, Any] = {
-        "request_id": accepted.request_id,
+        "request_id": request_id,
         "due_at": now + timedelta(seconds=conf.LOOKUP_DELAYS[0]),
+        **dates,
+    }
+    settled: dict[str, Any] = {
         "look_up_first": False,
         "lookups": 0,  # those while it was unconfirmed must not make the next ones rare
         "error_code": None,
         "error_reason": "",
     }
-    if not change_status(order, Status.ACCEPTED, now=now, source="submit", **fields):
-        fulfilment.record_late_acceptance(order.pk, accepted.request_id, attempt=order.attempt, now=now)
+    if not change_status(order, status, now=now, source="submit", **fields, **settled):
+        fulfilment.record_late_acceptance(order.pk, status, fields, attempt=order.attempt, now=now)
+
+
+@database.in_transaction(durable=True)
+def _fulfil(order_pk: int, data: OrderData, *, attempt: int) -> None:
+    """Airalo's answer is the order itself: delivered with it, whatever became of the order meanwhile."""
+    now = database.now()
+    order = lock(order_pk)
+    fulfilment.flag_late_attempt(order, attempt, now=now)
+    lookups.record_found(order, [data], now=now, source="submit")
+    if order.status == Status.SUBMITTING:  # it came without an eSIM that can be kept: it may be listed with one
+        lookups.record_listed(order, data, now=now, source="submit")
 
 
 def _record_failure(order: EsimOrder, error: AiraloAPIError) -> None:
@@ -145,6 +185,8 @@ def _record_failure(order: EsimOrder, error: AiraloAPIError) -> None:
         _finish(order, Status.UNCONFIRMED, error, due_in=conf.LOOKUP_DELAYS[0])
     elif isinstance(error, AiraloRefusedError) and type(error) not in TRY_LATER:
         _finish(order, Status.FAILED, error)
+        if isinstance(error, RecycledEsimError) and order.esim_id:
+            mark_recycled(order.esim_id)
     else:
         wait = error.retry_after or TRY_LATER.get(type(error))
         _put_back(order, reason=str(error), code=error.code, wait=wait)

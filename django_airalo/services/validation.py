@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,6 +11,7 @@ from django.core.validators import URLValidator, validate_email
 from django.utils.translation import gettext as _
 
 from django_airalo.conf import conf
+from django_airalo.models import EsimOrder
 from django_airalo.models.orders import MAX_QUANTITY, REFERENCE_LENGTH
 
 #: What the columns hold. Django's own validators for addresses let more through.
@@ -36,6 +38,8 @@ def validate_content(content: dict[str, Any], idempotency_key: str | None) -> No
     # A primary key, say, would else be taken for a guest.
     if content["user"] is not None and not hasattr(content["user"], "is_authenticated"):
         refuse("user", _("%(value)r is not a user.") % {"value": content["user"]})
+    elif getattr(content["user"], "is_authenticated", False) and content["user"].pk is None:
+        refuse("user", _("%(value)r has not been saved.") % {"value": content["user"]})
     if errors:
         raise ValidationError(errors)
     if not content["package_id"].strip() or len(content["package_id"]) > 255:
@@ -46,6 +50,7 @@ def validate_content(content: dict[str, Any], idempotency_key: str | None) -> No
             "quantity",
             _("%(value)r is not a whole number from 1 to %(max)d.") % {"value": quantity, "max": MAX_QUANTITY},
         )
+    _validate_way(content["mode"], content["due_date"], refuse)
     if idempotency_key is not None:
         if not isinstance(idempotency_key, str) or not 1 <= len(idempotency_key) <= 255:
             refuse("idempotency_key", _("Give text of 1 to 255 characters, or None."))
@@ -64,6 +69,17 @@ def validate_content(content: dict[str, Any], idempotency_key: str | None) -> No
     _validate_contacts(content, refuse)
     if errors:
         raise ValidationError(errors)
+
+
+def _validate_way(mode: Any, due_date: Any, refuse: Callable[[str, str], None]) -> None:
+    if mode is not None and mode not in EsimOrder.Mode.values:
+        refuse("mode", _("%(value)r: only 'async' and 'sync' exist.") % {"value": mode})
+    if due_date is None:
+        return
+    if not isinstance(due_date, datetime) or due_date.utcoffset() is None:
+        refuse("due_date", _("%(value)r is not a datetime with a time zone.") % {"value": due_date})
+    if mode == EsimOrder.Mode.SYNC:
+        refuse("mode", _("A future order cannot be synchronous."))
 
 
 def _validate_contacts(content: dict[str, Any], refuse: Callable[[str, str], None]) -> None:

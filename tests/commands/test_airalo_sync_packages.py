@@ -14,7 +14,8 @@ from django_airalo.client import AiraloClient, use_client
 from django_airalo.exceptions import AiraloResponseError
 from django_airalo.models import Package
 from django_airalo.testing import FakeAiralo
-from django_airalo.testing.fake import _Adapter, _response
+from django_airalo.testing.api import respond
+from django_airalo.testing.fake import _Adapter
 from tests.factories import PackageFactory
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +41,7 @@ class Catalogue(FakeAiralo):
         start = (number - 1) * self.per_page
         last = max(1, -(-len(self.countries) // self.per_page))
         data = self.countries[start : start + self.per_page]
-        return _response(200, {"data": data, "meta": {"current_page": number, "last_page": last}})
+        return respond(200, {"data": data, "meta": {"current_page": number, "last_page": last}})
 
 
 @pytest.fixture
@@ -146,7 +147,7 @@ def test_a_sync_that_breaks_off_changes_nothing(catalogue, answer):
     PackageFactory(package_id="old")
     catalogue.countries = [country(code, package(f"{code}-1")) for code in ("AA", "BB", "CC")]
     broken_at = 1 if answer == (200, {"data": []}) else 2
-    catalogue.scripted = {broken_at: _response(*answer)}
+    catalogue.scripted = {broken_at: respond(*answer)}
     before = list(Package.objects.values())
     with pytest.raises(CommandError) as refused:
         run()
@@ -163,7 +164,7 @@ def test_an_empty_catalogue_withdraws_nothing(catalogue):
 
 def test_at_airalos_limit_it_waits(catalogue):
     catalogue.countries = [country("AA", package("a-1"))]
-    catalogue.scripted = {1: _response(429, {}, {"Retry-After": "0.1"})}
+    catalogue.scripted = {1: respond(429, {}, {"Retry-After": "0.1"})}
     catalogue.scripted[1].headers["Retry-After"] = "1"
     assert run() == "added=1 changed=0 withdrawn=0 unchanged=0"
     assert catalogue.asked == [1, 1]

@@ -198,7 +198,7 @@ def _signals(shop: ShopLedger, verdict: Verdict) -> None:
             verdict.untold_changes.append(f"{order['reference']} is {order['status']}")
 
 
-SIGNALLED = ("accepted", "completed", "failed", "unconfirmed", "cancelled")
+SIGNALLED = ("accepted", "scheduled", "completed", "failed", "unconfirmed", "cancelled")
 
 
 def _same(row: Row, event: Row) -> bool:

@@ -13,6 +13,7 @@ from tests.scripted_server import Answer, ScriptedServer
 DOCUMENTED = {
     "esim_order_status_changed": ("order", "old_status", "new_status", "event_id"),
     "esim_order_accepted": ("order", "event_id"),
+    "esim_order_scheduled": ("order", "event_id"),
     "esim_order_completed": ("order", "event_id", "late"),
     "esim_order_failed": ("order", "event_id"),
     "esim_order_unconfirmed": ("order", "event_id"),

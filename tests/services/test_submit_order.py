@@ -16,7 +16,8 @@ from django_airalo.client.transport import RETRY
 from django_airalo.models import EsimOrder, SubmissionPause
 from django_airalo.services import database, submission
 from django_airalo.testing import FakeAiralo, order_payload, webhook_payload
-from django_airalo.testing.fake import _Adapter, _response
+from django_airalo.testing.api import respond
+from django_airalo.testing.fake import _Adapter
 from tests.factories import FAR_AHEAD, LONG_AGO, EsimOrderFactory, at_airalo, due_now
 
 pytestmark = pytest.mark.django_db
@@ -179,7 +180,7 @@ class Unauthorized(FakeAiralo):
 
     def _handle(self, request):
         if request.path_url == "/v2/token":
-            return _response(401, {"data": [], "meta": {"message": "The client_id is wrong."}})
+            return respond(401, {"data": [], "meta": {"message": "The client_id is wrong."}})
         return super()._handle(request)
 
 
@@ -309,7 +310,7 @@ def test_a_lease_taken_over_by_another_attempt_sends_nothing():
 def late_202(airalo, order, meanwhile, request_id="request-1"):
     def answer(fake):
         meanwhile()
-        return _response(202, {"data": {"request_id": request_id}})
+        return respond(202, {"data": {"request_id": request_id}})
 
     airalo._answers.append(answer)
     return services.submit_order(order)
@@ -375,7 +376,7 @@ def test_two_202s_for_one_order_are_shown(airalo):
 def test_a_late_refusal_changes_nothing(airalo):
     def answer(fake):
         EsimOrder.objects.update(status="completed", due_at=None)
-        return _response(422, business(34))
+        return respond(422, business(34))
 
     airalo._answers.append(answer)
     order = services.submit_order(EsimOrderFactory())
@@ -388,7 +389,7 @@ def test_a_webhook_that_overtook_its_202_completes_the_order(airalo, committed):
 
     def answer(fake):
         assert airalo.push(webhook_payload(payload, "request-1")).status_code == 200
-        return _response(202, ACCEPTED_BODY)
+        return respond(202, ACCEPTED_BODY)
 
     airalo._answers.append(answer)
     with committed():
@@ -426,7 +427,7 @@ def test_what_the_look_up_finds_is_not_sent_again(airalo, heard, committed):
 class ListAway(FakeAiralo):
     def _handle(self, request):
         if request.method == "GET" and request.path_url.startswith("/v2/orders"):
-            return _response(500, b"")
+            return respond(500, b"")
         return super()._handle(request)
 
 

@@ -8,7 +8,7 @@ from django_airalo import services
 from django_airalo.models import EsimOrder, OrderEvent, WebhookEvent
 from django_airalo.services import database
 from django_airalo.testing import FakeAiralo, credit_limit_payload
-from django_airalo.testing.fake import _response
+from django_airalo.testing.api import respond
 from tests.factories import (
     FAR_AHEAD,
     LONG_AGO,
@@ -165,7 +165,7 @@ def scripted():
 def test_at_airalos_limit_it_stops_asking_but_still_signals(scripted, heard):
     orders = [EsimOrderFactory(unconfirmed=True) for _ in range(4)]
     OrderEventFactory(order=EsimOrderFactory(failed=True), new_status="failed")
-    scripted.script = lambda number: _response(429, {}, {"Retry-After": "30"}) if number == 2 else None
+    scripted.script = lambda number: respond(429, {}, {"Retry-After": "30"}) if number == 2 else None
     result = counted()
     assert scripted.look_ups == 2
     assert (result["looked_up"], result["put_off"], result["signalled"]) == (1, 1, 1)
@@ -179,7 +179,7 @@ def test_one_order_that_airalo_cannot_look_up_does_not_stop_the_others(scripted)
     for order in orders:
         at_airalo(scripted, order)
     # A GET is tried four times in all before it is given up, by the real session; the fake's has no retries.
-    scripted.script = lambda number: _response(500, b"") if number == 1 else None
+    scripted.script = lambda number: respond(500, b"") if number == 1 else None
     result = counted()
     assert (result["looked_up"], result["put_off"]) == (2, 1)
     assert EsimOrder.objects.filter(status="completed").count() == 2

@@ -9,7 +9,7 @@ from django_airalo.exceptions import AiraloAPIError, AiraloConfigurationError
 from django_airalo.models import EsimOrder
 from django_airalo.services import database
 from django_airalo.testing import FakeAiralo
-from django_airalo.testing.fake import _response
+from django_airalo.testing.api import respond
 from tests.factories import LONG_AGO, EsimOrderFactory, ago, at_airalo, due_now
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ class Listing(FakeAiralo):
     def _handle(self, request):
         if request.method == "GET" and request.path_url.startswith("/v2/orders"):
             self.asked.append(request.path_url)
-            return _response(200, {"data": self.listed, "meta": {"message": "success"}})
+            return respond(200, {"data": self.listed, "meta": {"message": "success"}})
         return super()._handle(request)
 
 
@@ -156,7 +156,7 @@ class Away(FakeAiralo):
 
     def _handle(self, request):
         if request.method == "GET":
-            return _response(*self.scripted)
+            return respond(*self.scripted)
         return super()._handle(request)
 
 

@@ -113,6 +113,8 @@ def test_the_databases_clock_is_aware_and_about_right():
 @pytest.mark.parametrize("status", Status.values)
 @pytest.mark.parametrize("look_up_first", [True, False])
 def test_only_what_was_never_sent_can_be_cancelled(airalo, heard, committed, status, look_up_first):
+    if status == "scheduled":
+        pytest.skip("Airalo is asked: see test_future_orders.py")
     order = EsimOrderFactory(status=status, look_up_first=look_up_first)
     before = row(order)
     with committed():

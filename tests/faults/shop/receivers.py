@@ -20,6 +20,7 @@ from django_airalo import signals
 NAMES = (
     "esim_order_status_changed",
     "esim_order_accepted",
+    "esim_order_scheduled",
     "esim_order_completed",
     "esim_order_failed",
     "esim_order_unconfirmed",

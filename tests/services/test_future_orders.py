@@ -1,0 +1,538 @@
+"""Orders that Airalo delivers at a date: placed, scheduled, kept in step, cancelled."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+import requests
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from django_airalo import services
+from django_airalo.exceptions import IdempotencyConflictError
+from django_airalo.models import EsimOrder
+from django_airalo.services import database
+from django_airalo.testing import FakeAiralo, FakeOrder
+from django_airalo.testing.api import respond
+from tests.factories import EsimOrderFactory, ago, due_now
+
+pytestmark = pytest.mark.django_db
+
+Status = EsimOrder.Status
+DAY = timedelta(days=1)
+
+
+def in_days(days, **fields):
+    return (datetime.now(UTC) + timedelta(days=days)).replace(second=0, microsecond=0, **fields)
+
+
+@pytest.fixture
+def place(airalo, committed):
+    """Places a future order and has it submitted."""
+
+    def place(days=30, **content):
+        with committed():
+            order = services.place_order(package_id="test", due_date=in_days(days), **content)
+        order.refresh_from_db()
+        return order
+
+    return place
+
+
+def the_date_comes(order, seconds=61):
+    EsimOrder.objects.filter(pk=order.pk).update(due_date=ago(seconds), scheduled_at=ago(40 * 86400))
+    due_now(order)
+
+
+# Placing
+
+
+@pytest.mark.parametrize(
+    "due_date",
+    [
+        in_days(1),
+        in_days(0),
+        in_days(-5),
+        in_days(1, hour=23, minute=59),
+        in_days(367),
+        in_days(30).replace(tzinfo=None),
+        in_days(30).date(),
+        "2026-12-01 10:00",
+        5,
+    ],
+)
+def test_a_wrong_date_is_refused(airalo, due_date):
+    with pytest.raises(ValidationError) as refused:
+        services.place_order(package_id="test", due_date=due_date)
+    assert set(refused.value.message_dict) == {"due_date"}
+    assert not EsimOrder.objects.exists()
+
+
+@pytest.mark.parametrize("due_date", [in_days(2, hour=0, minute=0), in_days(364)])
+def test_the_first_and_the_last_date(airalo, due_date):
+    assert services.place_order(package_id="test", due_date=due_date).due_date == due_date
+
+
+def test_a_future_order_is_never_synchronous(airalo, settings):
+    settings.AIRALO_ORDER_MODE = "sync"
+    assert services.place_order(package_id="test", due_date=in_days(30)).mode == "async"
+    with pytest.raises(ValidationError) as refused:
+        services.place_order(package_id="test", due_date=in_days(30), mode="sync")
+    assert set(refused.value.message_dict) == {"mode"}
+
+
+def test_the_date_is_part_of_the_content_and_counts_in_minutes(airalo):
+    there = timezone(timedelta(hours=-7))
+    date = in_days(30)
+    order = services.place_order(package_id="test", due_date=date, idempotency_key="line-1")
+    same = date.astimezone(there) + timedelta(seconds=59)
+    assert services.place_order(package_id="test", due_date=same, idempotency_key="line-1") == order
+    for other in (date + timedelta(minutes=1), None):
+        with pytest.raises(IdempotencyConflictError, match="due_date"):
+            services.place_order(package_id="test", due_date=other, idempotency_key="line-1")
+
+
+def test_a_known_key_is_known_when_its_date_is_past(airalo):
+    order = services.place_order(package_id="test", due_date=in_days(30), idempotency_key="line-1")
+    past = ago(86400).replace(second=0, microsecond=0)
+    EsimOrder.objects.update(due_date=past)
+    assert services.place_order(package_id="test", due_date=past, idempotency_key="line-1") == order
+
+
+# Scheduling
+
+
+def test_it_is_scheduled(airalo, heard, place):
+    order = place(quantity=2, brand_settings_name="Brand")
+    fake = airalo.find(order)
+    assert (order.status, order.request_id, order.attempt) == ("scheduled", fake.request_id, 1)
+    assert order.latest_cancellation_date == order.due_date - DAY
+    assert order.scheduled_at is not None
+    assert order.due_at > database.now()
+    assert fake.body["due_date"] == f"{order.due_date:%Y-%m-%d %H:%M}"
+    assert (fake.body["quantity"], fake.body["brand_settings_name"]) == (2, "Brand")
+    assert fake.body["webhook_url"].startswith("https://")
+    assert heard.names(order)[-1] == "esim_order_scheduled"
+
+
+def test_the_webhook_completes_it_whenever_it_comes(airalo, heard, place):
+    order = place(quantity=2)
+    assert airalo.deliver(order).status_code == 200
+    order.refresh_from_db()
+    assert (order.status, order.esims.count(), order.due_at) == ("completed", 2, None)
+    assert heard.of("esim_order_completed")[0]["late"] is False
+
+
+def test_a_failure_webhook_fails_it(airalo, place):
+    order = place()
+    airalo.fail(order, code=33, reason="Sold out.")
+    order.refresh_from_db()
+    assert (order.status, order.error_code) == ("failed", 33)
+
+
+@pytest.mark.parametrize("answer", ["time-out", "500", "no id"])
+@pytest.mark.parametrize("bought", [True, False])
+def test_an_unknown_outcome_is_found_in_the_list_of_future_orders(airalo, place, answer, bought):
+    if answer == "time-out":
+        airalo.time_out(bought=bought)
+    else:
+        airalo.answer(*{"500": (500, b"oops"), "no id": (200, {"data": {}})}[answer], bought=bought)
+    order = place()
+    assert order.status == "unconfirmed"
+    order = services.sync_order(order)
+    assert order.status == ("scheduled" if bought else "unconfirmed")
+    if bought:
+        assert order.request_id == airalo.find(order).request_id
+        assert order.latest_cancellation_date == order.due_date - DAY
+    assert len(airalo.orders) == 1
+
+
+def test_an_unknown_outcome_is_found_in_the_list_of_orders(airalo, place):
+    """The sandbox makes future orders at once."""
+    airalo.time_out(bought=True)
+    order = place()
+    airalo.list(order)
+    assert services.sync_order(order).status == "completed"
+
+
+def test_another_order_of_that_day_is_not_ours(airalo, place):
+    other = place()
+    airalo.time_out(bought=False)
+    order = place()
+    assert services.sync_order(order).status == "unconfirmed"
+    assert services.sync_order(other).status == "scheduled"
+
+
+def test_a_503_is_looked_up_first(airalo, place):
+    airalo.answer(503, b"", bought=True)
+    order = place()
+    assert (order.status, order.look_up_first) == ("pending", True)
+    due_now(order)
+    order = services.submit_order(order)
+    assert (order.status, order.look_up_first) == ("scheduled", False)
+    assert len(airalo.orders) == 1
+
+
+def test_an_acceptance_that_comes_late_is_kept(airalo, place):
+    def answer(fake):
+        EsimOrder.objects.update(status="unconfirmed", unconfirmed_at=database.now())
+        fake.bought = True
+        return respond(200, {"data": {"request_id": fake.request_id}})
+
+    airalo._answers.append(answer)
+    order = place()
+    assert (order.status, order.request_id) == ("scheduled", airalo.find(order).request_id)
+
+
+def test_two_future_orders_with_our_reference_are_flagged(airalo, place):
+    airalo.time_out(bought=True)
+    order = place()
+    twin = FakeOrder(dict(airalo.find(order).body), "future", bought=True)
+    airalo.orders.append(twin)
+    order = services.sync_order(order)
+    assert order.status == "unconfirmed"
+    assert twin.request_id in order.attention
+
+
+# In step with Airalo
+
+
+def sweep(committed):
+    with committed():
+        return services.sweep()
+
+
+def test_while_it_waits_it_is_looked_at_seldom(airalo, place, committed, settings):
+    order = place()
+    for _ in range(2):
+        due_now(order)
+        assert sweep(committed).looked_up == 1
+        order.refresh_from_db()
+        assert (order.status, order.attention, order.lookups) == ("scheduled", "", 0)
+        wait = order.due_at - database.now()
+        assert timedelta(hours=5.9) < wait < timedelta(hours=6.1)
+    settings.AIRALO_FUTURE_ORDER_INTERVAL = 400 * 86400
+    due_now(order)
+    sweep(committed)
+    order.refresh_from_db()
+    assert order.due_at == order.due_date + timedelta(seconds=60)  # right after its date
+
+
+def test_after_its_date_a_look_up_completes_it(airalo, heard, place, committed):
+    order = place()
+    the_date_comes(order)
+    airalo.list(order)
+    sweep(committed)
+    order.refresh_from_db()
+    assert (order.status, order.esims.count()) == ("completed", 1)
+    assert heard.names(order)[-1] == "esim_order_completed"
+
+
+def test_in_the_sandbox_it_is_made_at_once_and_found_soon(airalo, place, committed):
+    order = place()
+    airalo.list(order)
+    due_now(order)
+    sweep(committed)
+    order.refresh_from_db()
+    assert order.status == "completed"
+
+
+def test_what_airalo_lists_as_failed_fails_and_may_still_succeed(airalo, place, committed):
+    order = place()
+    airalo.find(order).failed = True
+    due_now(order)
+    sweep(committed)
+    order.refresh_from_db()
+    assert order.status == "failed"
+    airalo.find(order).failed = False
+    airalo.deliver(order)
+    order.refresh_from_db()
+    assert order.status == "completed"
+
+
+def test_listed_without_esims_after_its_date_it_is_accepted(airalo, place, committed):
+    order = place()
+    the_date_comes(order)
+    airalo.list(order, sims=[])
+    sweep(committed)
+    order.refresh_from_db()
+    assert order.status == "accepted"
+    assert order.due_at > database.now()
+
+
+def test_a_new_date_at_airalo_is_kept(airalo, place, committed):
+    order = place()
+    airalo.find(order).body["due_date"] = f"{order.due_date + timedelta(hours=5):%Y-%m-%d %H:%M}"
+    due_now(order)
+    sweep(committed)
+    before = order.due_date
+    order.refresh_from_db()
+    assert order.due_date == before + timedelta(hours=5)
+    assert order.latest_cancellation_date == order.due_date - DAY
+    assert order.events.filter(kind="noted", detail__contains="moved").count() == 1
+
+
+def test_one_that_vanished_is_flagged_after_a_while(airalo, place, committed):
+    order = place()
+    airalo.find(order).cancelled = True
+    due_now(order)
+    sweep(committed)
+    order.refresh_from_db()
+    assert (order.status, order.attention) == ("scheduled", "")
+    EsimOrder.objects.update(scheduled_at=ago(2 * 3600))
+    for _ in range(2):
+        due_now(order)
+        sweep(committed)
+    order.refresh_from_db()
+    assert order.status == "scheduled"
+    assert "Was it cancelled there?" in order.attention
+    assert order.events.filter(kind="attention").count() == 1
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_one_that_is_not_delivered_after_its_date_is_flagged_as_overdue(airalo, place, committed, listed):
+    order = place()
+    airalo.find(order).cancelled = not listed
+    the_date_comes(order)
+    sweep(committed)
+    order.refresh_from_db()
+    assert order.attention == ""
+    assert order.due_at - database.now() < timedelta(minutes=10)  # looked up soon again, then ever less often
+    EsimOrder.objects.update(due_date=ago(76 * 60))
+    due_now(order)
+    sweep(committed)
+    order.refresh_from_db()
+    assert order.status == "scheduled"
+    assert "Overdue" in order.attention
+
+
+class Failing(FakeAiralo):
+    """Answers some paths as it is told."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+        self.failing = {}
+
+    def _handle(self, request):
+        path = request.path_url.partition("?")[0]
+        self.asked.append(f"{request.method} {path}")
+        answers = self.failing.get(path) if request.method == "POST" or path != "/v2/future-orders" else None
+        if answers is None and request.method == "GET":
+            answers = self.failing.get(f"GET {path}")
+        if answers:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            if callable(answer):
+                return answer(lambda: super(Failing, self)._handle(request))
+            return respond(*answer)
+        return super()._handle(request)
+
+
+@pytest.fixture
+def airalo():
+    with Failing() as fake:
+        yield fake
+
+
+def test_many_are_kept_in_step_by_reading_the_list_once(airalo, place, committed):
+    orders = [place(days=10 + number) for number in range(5)]
+    due_now(*orders)
+    airalo.asked.clear()
+    sweep(committed)
+    assert airalo.asked == ["GET /v2/future-orders"]
+    assert not EsimOrder.objects.due(database.now()).exists()
+
+
+def test_a_list_that_cannot_be_read_changes_nothing_and_is_read_again_soon(airalo, place, committed):
+    order = place()
+    due_now(order)
+    airalo.failing["GET /v2/future-orders"] = [(500, b"oops")] * 9
+    assert sweep(committed).put_off == 1
+    order.refresh_from_db()
+    assert (order.status, order.attention) == ("scheduled", "")
+    assert timedelta(0) < order.due_at - database.now() <= timedelta(seconds=180)
+
+
+def test_one_that_cannot_be_recorded_does_not_stop_the_others(airalo, place, committed):
+    EsimOrderFactory(completed=True, request_id="request-of-another")
+    orders = [place(), place(), place()]
+    the_date_comes(orders[0])
+    airalo.list(orders[0], request_id="request-of-another")
+    EsimOrder.objects.filter(pk=orders[0].pk).update(request_id=None)
+    airalo.find(orders[1]).failed = True
+    due_now(*orders)
+    sweep(committed)
+    assert EsimOrder.objects.get(pk=orders[1].pk).status == "failed"
+    assert EsimOrder.objects.get(pk=orders[0].pk).status == "scheduled"
+
+
+# Cancelling
+
+
+def test_it_is_cancelled_at_airalo(airalo, heard, place, committed):
+    order = place()
+    with committed():
+        services.cancel_order(order)
+    order.refresh_from_db()
+    assert (order.status, order.due_at, order.cancel_requested_at) == ("cancelled", None, None)
+    assert airalo.find(order).cancelled
+    assert heard.names(order)[-1] == "esim_order_cancelled"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_a_transaction_the_answer_is_known_at_once(airalo):
+    order = services.place_order(package_id="test", due_date=in_days(30))
+    assert EsimOrder.objects.get().status == "scheduled"
+    order.refresh_from_db()
+    assert services.cancel_order(order) is True
+    assert order.status == "cancelled"
+    assert services.cancel_order(order) is False
+
+
+def test_a_wish_that_is_rolled_back_was_never_there(airalo, place, committed):
+    order = place()
+    with committed(), transaction.atomic():
+        services.cancel_order(order)
+        transaction.set_rollback(True)
+    order.refresh_from_db()
+    assert (order.status, order.cancel_requested_at) == ("scheduled", None)
+    assert "POST /v2/cancel-future-orders" not in airalo.asked
+
+
+def test_after_the_latest_date_airalo_is_not_asked(airalo, place, committed):
+    order = place()
+    EsimOrder.objects.update(latest_cancellation_date=ago(1))
+    with committed():
+        assert services.cancel_order(order) is False
+    order.refresh_from_db()
+    assert (order.status, order.cancel_requested_at) == ("scheduled", None)
+    assert "POST /v2/cancel-future-orders" not in airalo.asked
+
+
+def test_many_are_cancelled_in_batches_of_ten(airalo, place, committed):
+    orders = [place() for _ in range(12)]
+    pending = EsimOrderFactory()
+    late = place()
+    EsimOrder.objects.filter(pk=late.pk).update(latest_cancellation_date=ago(1))
+    airalo.asked.clear()
+    with committed():
+        assert services.cancel_orders([*orders, pending, late]) == [pending]
+    assert airalo.asked.count("POST /v2/cancel-future-orders") == 2
+    assert EsimOrder.objects.filter(status="cancelled").count() == 13
+
+
+def test_a_batch_that_is_refused_cancels_those_that_can_be(airalo, place, committed):
+    """Airalo refuses the batch as a whole because of one. It does not say whether the others were cancelled."""
+    orders = [place() for _ in range(3)]
+    made = airalo.find(orders[1])
+    airalo.list(orders[1])
+    with committed():
+        services.cancel_orders(orders)
+    statuses = [EsimOrder.objects.get(pk=order.pk).status for order in orders]
+    assert statuses == ["cancelled", "completed", "cancelled"]
+    assert made.bought
+
+
+def test_a_batch_that_is_refused_after_others_of_it_were_cancelled(airalo, place, committed):
+    orders = [place() for _ in range(3)]
+
+    def partly(usual):
+        for order in (orders[0], orders[2]):
+            airalo.find(order).cancelled = True
+        return respond(422, {"data": {"request_ids.1": "Request ID: x is already processed."}})
+
+    refusal = (422, {"data": {"request_ids.0": "Request ID: x can not be cancelled."}})
+    airalo.failing["/v2/cancel-future-orders"] = [partly, refusal]
+    with committed():
+        services.cancel_orders(orders)
+    found = [EsimOrder.objects.get(pk=order.pk) for order in orders]
+    assert [order.status for order in found] == ["cancelled", "scheduled", "cancelled"]
+    assert "can not be cancelled" in found[1].attention
+    assert found[1].cancel_requested_at is None
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+@pytest.mark.parametrize("trouble", ["time-out", "500"])
+def test_an_unknown_outcome_is_told_by_the_list(airalo, place, committed, trouble, carried_out):
+    order = place()
+
+    def answer(usual):
+        if carried_out:
+            usual()
+        if trouble == "500":
+            return respond(500, b"oops")
+        raise requests.ReadTimeout("no answer")
+
+    airalo.failing["/v2/cancel-future-orders"] = [answer]
+    with committed():
+        services.cancel_order(order)
+    order.refresh_from_db()
+    assert order.status == ("cancelled" if carried_out else "scheduled")
+    if not carried_out:  # the wish is kept, and the sweep asks again
+        assert order.cancel_requested_at is not None
+        due_now(order)
+        sweep(committed)
+        order.refresh_from_db()
+        assert order.status == "cancelled"
+    assert order.attention == ""
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_the_sweep_ends_what_a_process_that_died_began(airalo, heard, place, committed, carried_out):
+    order = place()
+    services.cancel_order(order)  # nothing is run after the commit
+    airalo.find(order).cancelled = carried_out
+    due_now(order)
+    sweep(committed)
+    order.refresh_from_db()
+    assert (order.status, order.cancel_requested_at) == ("cancelled", None)
+    assert heard.names(order)[-1] == "esim_order_cancelled"
+
+
+@pytest.mark.parametrize("status", [429, 401, 404])
+def test_what_was_surely_not_carried_out_is_asked_again(airalo, place, committed, status):
+    order = place()
+    airalo.failing["/v2/cancel-future-orders"] = [(status, {})] * 2
+    with committed():
+        services.cancel_order(order)
+    order.refresh_from_db()
+    assert (order.status, order.cancel_requested_at is not None) == ("scheduled", True)
+    airalo.failing.clear()
+    due_now(order)
+    sweep(committed)
+    order.refresh_from_db()
+    assert order.status == "cancelled"
+
+
+def test_what_is_made_after_all_is_found_and_told_as_late(airalo, heard, place, committed):
+    """It was listed nowhere, so it counted as cancelled; but Airalo was making it."""
+    order = place()
+    airalo.find(order).cancelled = True
+    airalo.failing["/v2/cancel-future-orders"] = [(500, b"oops")]
+    with committed():
+        services.cancel_order(order)
+    order.refresh_from_db()
+    assert order.status == "cancelled"
+    assert order.due_at is not None
+    airalo.list(order)
+    due_now(order)
+    sweep(committed)
+    order.refresh_from_db()
+    assert order.status == "completed"
+    assert heard.of("esim_order_completed")[0]["late"] is True
+
+
+def test_one_that_was_cancelled_is_not_looked_up_for_ever(airalo, place, committed):
+    order = place()
+    airalo.find(order).cancelled = True
+    airalo.failing["/v2/cancel-future-orders"] = [(500, b"oops")]
+    with committed():
+        services.cancel_order(order)
+    EsimOrder.objects.update(due_date=ago(2 * 3600))
+    due_now(order)
+    sweep(committed)
+    order.refresh_from_db()
+    assert (order.status, order.due_at) == ("cancelled", None)

@@ -1,0 +1,357 @@
+"""Synchronous orders and top-ups: Airalo's answer is the delivery."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from django_airalo import services
+from django_airalo.exceptions import IdempotencyConflictError, RecycledEsimError
+from django_airalo.models import Esim, EsimOrder
+from django_airalo.services import database
+from django_airalo.testing import FakeAiralo, order_payload, package_payload
+from django_airalo.testing.api import respond
+from tests.factories import (
+    FAR_AHEAD,
+    EsimFactory,
+    EsimOrderFactory,
+    PackageFactory,
+    UserFactory,
+    at_airalo,
+    due_now,
+)
+
+pytestmark = pytest.mark.django_db
+
+Status = EsimOrder.Status
+TOPUP = "test-mobile-7days-1gb-topup"
+
+
+@pytest.fixture(params=["sync", "topup"])
+def place(request):
+    """Places an order whose answer is its delivery."""
+
+    def place(**content):
+        if request.param == "topup":
+            return services.place_topup(EsimFactory(), TOPUP, **content)
+        return services.place_order(package_id="test-mobile-7days-1gb", mode="sync", **content)
+
+    place.kind = request.param
+    return place
+
+
+def esims_of(order):
+    """How many eSIMs it must have."""
+    return 0 if order.is_topup else order.quantity
+
+
+def test_the_answer_completes_it_at_once(airalo, heard, committed, place):
+    with committed():
+        order = place()
+    order.refresh_from_db()
+    assert (order.status, order.due_at, order.mode, order.attempt) == ("completed", None, "sync", 1)
+    assert order.esims.count() == esims_of(order)
+    payload = airalo.find(order).payload
+    assert (order.airalo_order_id, order.airalo_order_code) == (payload["id"], payload["code"])
+    assert (str(order.price), str(order.net_price), order.currency) == ("4.50", "1.50", "USD")
+    assert order.attention == ""
+    assert heard.names(order) == ["esim_order_status_changed"] * 2 + ["esim_order_completed"]
+    assert len(airalo.orders) == 1
+
+
+def test_what_is_sent(airalo, committed):
+    esim = EsimFactory()
+    with committed():
+        topup = services.place_topup(esim, TOPUP, description="line 1")
+        order = services.place_order(
+            package_id="test", mode="sync", quantity=2, brand_settings_name="Brand", webhook_url="https://example.com/"
+        )
+    assert airalo.find(topup).body == {
+        "package_id": TOPUP, "iccid": esim.iccid, "description": f"{topup.reference} line 1",
+    }  # fmt: skip
+    assert airalo.find(order).body == {
+        "package_id": "test", "quantity": 2, "type": "sim", "description": order.reference,
+        "brand_settings_name": "Brand",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", ["500", "time-out", "html", "no id", "53"])
+@pytest.mark.parametrize("bought", [True, False])
+def test_an_unknown_outcome_is_looked_up(airalo, committed, place, answer, bought):
+    bodies = {"500": (500, b"oops"), "html": (200, b"<html>"), "no id": (200, {"data": {}}), "53": (422, {"code": 53})}
+    if answer == "time-out":
+        airalo.time_out(bought=bought)
+    else:
+        airalo.answer(*bodies[answer], bought=bought)
+    with committed():
+        order = place()
+    order.refresh_from_db()
+    assert order.status == "unconfirmed"
+    if bought:
+        airalo.list(order)
+    order = services.sync_order(order)
+    assert order.status == ("completed" if bought else "unconfirmed")
+    assert order.esims.count() == (esims_of(order) if bought else 0)
+    assert len(airalo.orders) == 1
+
+
+@pytest.mark.parametrize("code", [14, 23, 33, 34, 43, 73])
+def test_a_refusal_fails_it_with_airalos_code(airalo, heard, committed, place, code):
+    airalo.reject(code)
+    with committed():
+        order = place()
+    order.refresh_from_db()
+    assert (order.status, order.error_code) == ("failed", code)
+    assert heard.names(order)[-1] == "esim_order_failed"
+    if order.is_topup:
+        assert (Esim.objects.get(pk=order.esim_id).recycled_at is not None) == (code == 73)
+
+
+def test_no_credit_pauses_and_503_is_looked_up_first(airalo, committed, place):
+    airalo.reject(11)
+    with committed():
+        first = place()
+    assert EsimOrder.objects.get(pk=first.pk).status == "pending"
+    services.resume_submission()
+    airalo.answer(503, b"")
+    with committed():
+        second = place()
+    second.refresh_from_db()
+    assert (second.status, second.look_up_first) == ("pending", True)
+    at_airalo(airalo, second, **({"type": "topup", "sims": []} if second.is_topup else {}))
+    due_now(second)
+    assert services.submit_order(second).status == "completed"
+    assert len([fake for fake in airalo.orders if "package_id" in fake.body]) == 2
+
+
+def test_an_answer_that_comes_after_the_lease_is_recorded(airalo, heard, committed, place):
+    with committed(), FakeAiralo():
+        order = place()
+    EsimOrder.objects.filter(pk=order.pk).update(status="pending", attempt=0, due_at=order.created_at)
+
+    def answer(fake):
+        EsimOrder.objects.filter(pk=order.pk).update(status="unconfirmed", unconfirmed_at=database.now(), attempt=2)
+        fake.bought = True
+        fake.fulfil()
+        return respond(200, {"data": fake.payload})
+
+    airalo._answers.append(answer)
+    order.esims.all().delete()
+    order = services.submit_order(order)
+    assert order.status == "completed"
+    assert order.esims.count() == esims_of(order)
+    assert "Attempt 1 was accepted after it had been given up" in order.attention
+
+
+def test_an_answer_for_an_order_that_was_given_up_is_told_as_late(airalo, heard, committed, place):
+    order = place()
+
+    def answer(fake):
+        EsimOrder.objects.filter(pk=order.pk).update(status="failed")
+        fake.fulfil()
+        return respond(200, {"data": fake.payload})
+
+    airalo._answers.append(answer)
+    with committed():
+        order = services.submit_order(order)
+    assert order.status == "completed"
+    assert [arguments["late"] for arguments in heard.of("esim_order_completed")] == [True]
+
+
+# Synchronous orders
+
+
+def test_the_default_mode_is_a_setting(airalo, settings):
+    assert services.place_order(package_id="test").mode == "async"
+    settings.AIRALO_ORDER_MODE = "sync"
+    assert services.place_order(package_id="test").mode == "sync"
+    assert services.place_order(package_id="test", mode="async").mode == "async"
+
+
+def test_a_key_is_known_whatever_the_default_mode_is_now(airalo, settings):
+    order = services.place_order(package_id="test", idempotency_key="line-1")
+    settings.AIRALO_ORDER_MODE = "sync"
+    assert services.place_order(package_id="test", idempotency_key="line-1") == order
+    with pytest.raises(IdempotencyConflictError, match="another mode"):
+        services.place_order(package_id="test", idempotency_key="line-1", mode="sync")
+
+
+@pytest.mark.parametrize("sims", [[], [{"iccid": None}], [{"iccid": "12"}]])
+def test_an_answer_without_an_esim_is_accepted_and_looked_up(airalo, committed, sims):
+    airalo.answer(200, {"data": order_payload(sims=sims)}, bought=True)
+    with committed():
+        order = services.place_order(package_id="test", mode="sync")
+    order.refresh_from_db()
+    assert order.status == "accepted"
+    assert order.due_at > database.now()
+    assert bool(order.attention) == bool(sims)
+    airalo.list(order, id=order.airalo_order_id)
+    assert services.sync_order(order).status == "completed"
+
+
+def test_fewer_esims_than_ordered_are_kept_and_flagged(airalo, committed):
+    airalo.answer(200, {"data": order_payload(quantity=2)}, bought=True)
+    with committed():
+        order = services.place_order(package_id="test", mode="sync", quantity=3)
+    order.refresh_from_db()
+    assert (order.status, order.esims.count()) == ("completed", 2)
+    assert "delivered 2 eSIMs, 3 were ordered" in order.attention
+
+
+# Top-ups
+
+
+def test_a_topup_belongs_to_the_esim_and_its_owner(airalo, committed):
+    esim = EsimFactory(order=EsimOrderFactory(completed=True, user=UserFactory()), usage_due_at=FAR_AHEAD)
+    with committed():
+        order = services.place_topup(esim, TOPUP, idempotency_key="topup-1")
+    assert (order.type, order.quantity, order.user) == ("topup", 1, esim.order.user)
+    assert list(esim.topups.all()) == [order]
+    esim.refresh_from_db()
+    assert esim.usage_due_at <= database.now()  # there is more to use than was known
+    assert services.place_topup(esim, TOPUP, idempotency_key="topup-1") == order
+    assert len(airalo.orders) == 1
+
+
+def test_another_topup_with_the_same_key_is_refused(airalo):
+    esim = EsimFactory()
+    services.place_topup(esim, TOPUP, idempotency_key="topup-1")
+    for other in ((EsimFactory(), TOPUP), (esim, "another-topup")):
+        with pytest.raises(IdempotencyConflictError):
+            services.place_topup(*other, idempotency_key="topup-1")
+    with pytest.raises(IdempotencyConflictError, match="type"):
+        services.place_order(package_id=TOPUP, idempotency_key="topup-1")
+
+
+def test_a_topup_must_be_for_an_esim_of_the_shop(airalo):
+    gone = EsimFactory()
+    Esim.objects.all().delete()
+    for wrong in (gone, Esim(iccid="8900000000000000001"), gone.iccid, None):
+        with pytest.raises(ValidationError) as refused:
+            services.place_topup(wrong, TOPUP)
+        assert set(refused.value.message_dict) == {"esim"}
+    assert not EsimOrder.objects.filter(type="topup").exists()
+
+
+def test_a_recycled_esim_cannot_be_topped_up(airalo):
+    esim = EsimFactory()
+    known = services.place_topup(esim, TOPUP, idempotency_key="topup-1")
+    Esim.objects.update(recycled_at=database.now())
+    with pytest.raises(ValidationError) as refused:
+        services.place_topup(esim, TOPUP)
+    assert "recycled" in str(refused.value.message_dict["esim"])
+    assert services.place_topup(esim, TOPUP, idempotency_key="topup-1") == known
+
+
+@pytest.mark.parametrize(
+    ("package", "message"),
+    [
+        ({"type": "sim"}, "not a top-up"),
+        ({"type": "topup", "withdrawn_at": FAR_AHEAD}, "withdrawn"),
+        ({"type": "topup"}, None),
+        (None, None),  # the catalogue need not know top-ups
+    ],
+)
+def test_the_package_must_be_a_topup_on_sale_if_it_is_known(airalo, package, message):
+    PackageFactory()
+    if package:
+        PackageFactory(package_id=TOPUP, **package)
+    if message is None:
+        assert services.place_topup(EsimFactory(), TOPUP).package_id == TOPUP
+        return
+    with pytest.raises(ValidationError, match=message):
+        services.place_topup(EsimFactory(), TOPUP)
+
+
+def test_a_topup_is_no_package_of_an_order(airalo):
+    PackageFactory(package_id=TOPUP, type="topup")
+    with pytest.raises(ValidationError, match="place_topup"):
+        services.place_order(package_id=TOPUP)
+
+
+@pytest.mark.parametrize(("description", "key"), [("x" * 223, None), ("", ""), ("\x00", None)])
+def test_what_is_said_of_a_topup_is_checked(airalo, description, key):
+    with pytest.raises(ValidationError):
+        services.place_topup(EsimFactory(), TOPUP, description=description, idempotency_key=key)
+
+
+@pytest.mark.parametrize("status", ["failed", "refunded"])
+def test_a_topup_that_airalo_lists_as_failed_fails(airalo, status):
+    order = EsimOrderFactory(unconfirmed=True, type="topup", esim=EsimFactory())
+    at_airalo(airalo, order, type="topup", sims=[], status={"name": status, "slug": status})
+    assert services.sync_order(order).status == "failed"
+
+
+def test_a_listed_topup_keeps_no_esim_of_its_own(airalo):
+    """Were Airalo to list the eSIM with its top-up."""
+    esim = EsimFactory()
+    order = EsimOrderFactory(unconfirmed=True, type="topup", esim=esim)
+    at_airalo(airalo, order, type="topup", sims=[{"iccid": esim.iccid}, {"iccid": "8900000000000000099"}])
+    order = services.sync_order(order)
+    assert (order.status, order.attention) == ("completed", "")
+    assert Esim.objects.get() == esim
+
+
+def test_a_topup_whose_esim_cannot_be_decrypted_is_sent_all_the_same(airalo, settings, committed):
+    esim = EsimFactory()
+    settings.AIRALO_ENCRYPTION_KEYS = ["Zm9yLXRlc3RzLW9ubHktZm9yLXRlc3RzLW9ubHktMTI="]
+    with committed():
+        order = services.place_topup(Esim.objects.without_secrets().get(pk=esim.pk), TOPUP)
+    order.refresh_from_db()
+    assert order.status == "completed"
+
+
+# What can be bought
+
+
+class Counting(FakeAiralo):
+    def __init__(self):
+        super().__init__()
+        self.asked = 0
+        self.refusal = None
+
+    def _handle(self, request):
+        if request.path_url.endswith("/topups") and request.method == "GET":
+            self.asked += 1
+            if self.refusal:
+                return respond(*self.refusal)
+        return super()._handle(request)
+
+
+@pytest.fixture
+def counting():
+    with Counting() as fake:
+        yield fake
+
+
+def test_the_topups_of_an_esim_are_asked_for_once_in_a_while(counting, settings):
+    counting.topup_packages = [package_payload(id="a-topup"), package_payload(id="b-topup", price=9)]
+    esim, other = EsimFactory(), EsimFactory()
+    for _ in range(3):
+        packages = services.list_topup_packages(esim)
+    assert [package.id for package in packages] == ["a-topup", "b-topup"]
+    assert packages[1].price == 9
+    assert counting.asked == 1
+    services.list_topup_packages(other)
+    assert counting.asked == 2
+
+
+def test_that_there_are_none_is_remembered_too(counting):
+    counting.topup_packages = []
+    esim = EsimFactory()
+    assert services.list_topup_packages(esim) == services.list_topup_packages(esim) == ()
+    assert counting.asked == 1
+
+
+def test_a_recycled_esim_is_noted_and_an_error_is_not_remembered(counting):
+    esim = EsimFactory(usage_due_at=FAR_AHEAD)
+    counting.refusal = (422, {"code": 73, "reason": "The eSIM has been recycled."})
+    for _ in range(2):
+        with pytest.raises(RecycledEsimError):
+            services.list_topup_packages(esim)
+    assert counting.asked == 2
+    esim.refresh_from_db()
+    assert esim.recycled_at is not None
+    assert esim.usage_due_at - database.now() < timedelta(seconds=1)

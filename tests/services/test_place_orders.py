@@ -1,0 +1,122 @@
+"""Many orders in one transaction."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from django_airalo import services
+from django_airalo.exceptions import IdempotencyConflictError
+from django_airalo.models import EsimOrder, OrderEvent
+from tests.factories import LONG_AGO, PackageFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def wanted(count, **content):
+    return [{"package_id": "test", "idempotency_key": f"line-{number}", **content} for number in range(count)]
+
+
+def test_all_are_placed_in_their_sequence_and_submitted(airalo, committed):
+    user = UserFactory()
+    with committed():
+        orders = services.place_orders([*wanted(3, user=user), {"package_id": "test", "quantity": 2, "mode": "sync"}])
+    assert [order.idempotency_key for order in orders] == ["line-0", "line-1", "line-2", None]
+    assert [order.user for order in orders] == [user, user, user, None]
+    assert len({order.reference for order in orders}) == 4
+    for order in orders:
+        order.refresh_from_db()
+    assert [order.status for order in orders] == ["accepted"] * 3 + ["completed"]
+    assert [order.events.first().kind for order in orders] == ["placed"] * 4
+    assert len(airalo.orders) == 4
+
+
+def test_none_is_placed_if_one_is_wrong_and_all_that_is_wrong_is_told(airalo, committed):
+    PackageFactory(package_id="test")
+    PackageFactory(package_id="gone", withdrawn_at=LONG_AGO)
+    orders = wanted(5)
+    orders[1]["quantity"] = 0
+    orders[3] |= {"to_email": "nobody", "mode": "later"}
+    with committed(), pytest.raises(ValidationError) as refused:
+        services.place_orders(orders)
+    assert set(refused.value.message_dict) == {"1.quantity", "3.to_email", "3.sharing_option", "3.mode"}
+    with committed(), pytest.raises(ValidationError) as refused:
+        services.place_orders([*wanted(1), {"package_id": "gone"}, {"package_id": "never"}])
+    assert set(refused.value.message_dict) == {"1.package_id", "2.package_id"}
+    assert not EsimOrder.objects.exists()
+    assert airalo.orders == []
+
+
+def test_without_a_package_or_with_an_unknown_argument(airalo):
+    with pytest.raises(ValidationError) as refused:
+        services.place_orders([{}])
+    assert set(refused.value.message_dict) == {"0.package_id"}
+    with pytest.raises(TypeError, match="status"):
+        services.place_orders([{"package_id": "test", "status": "completed"}])
+    assert services.place_orders([]) == []
+
+
+def test_known_keys_return_what_exists_and_the_rest_is_placed(airalo, committed):
+    with committed():
+        first = services.place_order(package_id="test", idempotency_key="line-1")
+    with committed():
+        orders = services.place_orders(wanted(3))
+    assert orders[1] == first
+    assert EsimOrder.objects.count() == OrderEvent.objects.filter(kind="placed").count() == len(airalo.orders) == 3
+    with committed():
+        assert services.place_orders(wanted(3)) == orders
+    assert len(airalo.orders) == 3
+
+
+def test_a_known_key_with_other_content_places_none(airalo):
+    services.place_order(package_id="test", idempotency_key="line-1", quantity=2)
+    with pytest.raises(IdempotencyConflictError, match=r"Order 1: .*'line-1'.* another quantity"):
+        services.place_orders(wanted(3))
+    assert EsimOrder.objects.count() == 1
+
+
+def test_the_same_key_twice_in_one_batch_is_one_order(airalo):
+    one, two, three = services.place_orders([*wanted(2), wanted(1)[0]])
+    assert (one, EsimOrder.objects.count()) == (three, 2)
+    assert two != one
+    with pytest.raises(IdempotencyConflictError, match="Order 1: "):
+        services.place_orders(
+            [{"package_id": "a", "idempotency_key": "k"}, {"package_id": "b", "idempotency_key": "k"}]
+        )
+    assert EsimOrder.objects.count() == 2
+
+
+def test_they_vanish_with_the_shops_transaction(airalo, committed):
+    with committed(), transaction.atomic():
+        services.place_orders(wanted(3))
+        transaction.set_rollback(True)
+    assert not EsimOrder.objects.exists()
+    assert airalo.orders == []
+
+
+@pytest.mark.parametrize("known", [0, 5])
+def test_as_many_queries_for_many_orders_as_for_few(airalo, known):
+    package = PackageFactory(package_id="test")
+
+    def cost(count):
+        EsimOrder.objects.all().delete()
+        services.place_orders(wanted(known))
+        with CaptureQueriesContext(connection) as queries:
+            services.place_orders(wanted(count))
+        return len([query for query in queries if not query["sql"].startswith(("SAVEPOINT", "RELEASE"))])
+
+    assert package.type == "sim"
+    # The keys, the packages, the clock, the orders, their events.
+    assert cost(6) == cost(60) == 5
+
+
+def test_future_and_sync_orders_in_one_batch(airalo):
+    due_date = datetime.now(UTC) + timedelta(days=30)
+    orders = services.place_orders(
+        [{"package_id": "test", "due_date": due_date}, {"package_id": "test", "mode": "sync"}]
+    )
+    assert [(order.mode, order.is_future) for order in orders] == [("async", True), ("sync", False)]
