@@ -352,6 +352,14 @@ def test_the_exceptions_page_names_the_codes_and_the_other_parents():
             assert ticked(row[2]) == foreign, kind
 
 
+def test_the_exceptions_page_says_what_to_do_about_each_code():
+    text = section(read("reference/exceptions.md"), "## Airalo's codes")
+    said = re.findall(r"^Code (\d+), `(\w+)`\n: \w.+", text, re.MULTILINE)
+    assert {int(code): name for code, name in said} == {
+        code: kind.__name__ for code, kind in exceptions.ERROR_FOR_CODE.items()
+    }
+
+
 def answered_rows() -> list[tuple[str, int, int | None, str]]:
     """The rows of errors that an answer of Airalo makes: exception, HTTP status, code, what becomes of the order."""
     found = []

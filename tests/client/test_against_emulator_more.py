@@ -10,6 +10,7 @@ import pytest
 
 from django_airalo.client import AiraloClient
 from django_airalo.client.payloads import EsimVoucherRequest
+from django_airalo.client.signature import verify
 from django_airalo.emulator import Emulator
 from django_airalo.exceptions import (
     AiraloNotFoundError,
@@ -20,6 +21,7 @@ from django_airalo.exceptions import (
     RecycledEsimError,
     TopupDisabledError,
 )
+from tests.scripted_server import Answer, ScriptedServer
 
 MakePartner = Callable[[Emulator], AiraloClient]
 
@@ -309,3 +311,21 @@ def test_how_the_company_pays(make_partner: MakePartner) -> None:
     assert order.unit_paid_price
     assert order.total_amount_paid == 2 * order.unit_paid_price
     assert order.discount_amount
+
+
+def test_simulated_webhook(make_partner: MakePartner, server: ScriptedServer) -> None:
+    server.on("/hook/", Answer(200))
+    with Emulator(rate_limits=False) as emulator:
+        said = make_partner(emulator).simulate_webhook(
+            "low_data_notification", type="data_75", iccid="8900000000000000123", webhook_url=f"{server.url}/hook/"
+        )
+
+        assert said == "Notification sent"
+        (push,) = [request for request in server.requests("/hook/") if request.method == "POST"]
+        assert verify(push.body, push.headers["airalo-signature"], [emulator.client_secret]) == "raw"
+    assert (push.json()["level"], push.json()["iccid"]) == ("75%", "8900000000000000123")
+
+
+def test_a_simulated_webhook_that_nobody_wants(make_partner: MakePartner) -> None:
+    with Emulator(rate_limits=False) as emulator, pytest.raises(AiraloRefusedError, match="User is not opted in"):
+        make_partner(emulator).simulate_webhook("credit_limit_notification", level=80)
