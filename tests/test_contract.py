@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import re
 import typing
@@ -20,7 +21,7 @@ from django.test import override_settings
 from django.urls import reverse
 
 from django_airalo import exceptions, services, signals, testing
-from django_airalo.client import AiraloClient
+from django_airalo.client import AiraloClient, payloads
 from django_airalo.conf import Settings, conf
 from django_airalo.models import Esim, EsimOrder, EsimPackage, OrderEvent, Refund, UsageStatus, Voucher, WebhookEvent
 from django_airalo.services.transitions import TRANSITIONS
@@ -401,6 +402,12 @@ def test_the_client_page_has_each_method_with_its_endpoint():
         documented = inspect.getdoc(getattr(AiraloClient, name)) or ""
         if name != "iter_packages":
             assert documented.startswith(endpoint.split(",")[0]), name
+
+
+def test_the_client_page_has_each_payload():
+    listed = re.search(r":members: (.*)", section(read("reference/client.md"), "## What it returns"))
+    kinds = {name for name in payloads.__all__ if dataclasses.is_dataclass(getattr(payloads, name))}
+    assert sorted(listed[1].split(", ")) == sorted(kinds - {"TokenData"})
 
 
 @pytest.mark.parametrize("name", testing.__all__)
