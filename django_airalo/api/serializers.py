@@ -1,16 +1,81 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rest_framework import serializers
 
-from django_airalo.models import Esim, EsimOrder
+from django_airalo.client.payloads import InstallationGuide
+from django_airalo.models import Esim, EsimInstructions, EsimOrder, EsimPackage, UsageRecord
+from django_airalo.models.usage import Allowance, UsageFields
 
 if TYPE_CHECKING:
     OrderSerializerBase = serializers.ModelSerializer[EsimOrder]
     EsimSerializerBase = serializers.ModelSerializer[Esim]
+    EsimPackageSerializerBase = serializers.ModelSerializer[EsimPackage]
 else:
-    OrderSerializerBase = EsimSerializerBase = serializers.ModelSerializer
+    OrderSerializerBase = EsimSerializerBase = EsimPackageSerializerBase = serializers.ModelSerializer
+
+
+def allowance(given: Allowance) -> dict[str, Any] | None:
+    """Data in MB, voice in minutes or texts; ``None`` if the eSIM gives none or nothing is known."""
+    if not given:
+        return None
+    amounts = {"remaining": None, "total": None} if given.is_unlimited else vars(given)
+    return {
+        "is_unlimited": given.is_unlimited,
+        "remaining": amounts["remaining"],
+        "total": amounts["total"],
+        "percentage": given.percentage,
+        "text": str(given),
+    }
+
+
+def usage(row: UsageFields) -> dict[str, Any]:
+    """What is left, of an eSIM or at some time of its history."""
+    return {"data": allowance(row.data), "voice": allowance(row.voice), "texts": allowance(row.text)}
+
+
+def usage_record(record: UsageRecord) -> dict[str, Any]:
+    """One change of an eSIM's usage."""
+    return {
+        "created_at": record.created_at,
+        "source": record.source,
+        "status": record.status,
+        "level": record.level,
+        **usage(record),
+    }
+
+
+def instructions(kept: EsimInstructions) -> dict[str, Any]:
+    """The steps for installing an eSIM. Links that lead to Airalo are left out."""
+    return {
+        "language": kept.language,
+        "fetched_at": kept.fetched_at,
+        "ios": [_guide(guide) for guide in kept.guides.ios],
+        "android": [_guide(guide) for guide in kept.guides.android],
+    }
+
+
+def _guide(guide: InstallationGuide) -> dict[str, Any]:
+    names = (
+        "model", "version", "qr_steps", "qr_code_data", "apple_installation_url", "manual_steps",
+        "smdp_address_and_activation_code", "network_steps", "apn_type", "apn_value", "is_roaming",
+    )  # fmt: skip
+    return {name: getattr(guide, name) for name in names}
+
+
+class EsimPackageSerializer(EsimPackageSerializerBase):
+    """A package on an eSIM."""
+
+    data_left = serializers.SerializerMethodField()
+
+    class Meta:
+        model = EsimPackage
+        fields = ("package_id", "type", "title", "status", "data_left", "activated_at", "expires_at", "finished_at")
+        read_only_fields = fields
+
+    def get_data_left(self, package: EsimPackage) -> dict[str, Any] | None:
+        return allowance(package.data)
 
 
 class EsimSerializer(EsimSerializerBase):
@@ -19,19 +84,29 @@ class EsimSerializer(EsimSerializerBase):
     id = serializers.UUIDField(source="public_id", read_only=True)
     order = serializers.CharField(source="order.reference", read_only=True)
     package_id = serializers.CharField(source="order.package_id", read_only=True)
+    usage = serializers.SerializerMethodField()
 
     class Meta:
         model = Esim
-        fields: tuple[str, ...] = ("id", "iccid", "order", "package_id", "msisdn", "apn", "is_roaming", "created_at")
+        fields: tuple[str, ...] = (
+            "id", "iccid", "order", "package_id", "msisdn", "apn", "is_roaming", "created_at", "usage_status", "usage",
+            "expires_at", "usage_synced_at",
+        )  # fmt: skip
         read_only_fields = fields
+
+    def get_usage(self, esim: Esim) -> dict[str, Any]:
+        return usage(esim)
 
 
 class EsimDetailSerializer(EsimSerializer):
-    """One eSIM with what its owner needs to install it."""
+    """One eSIM with its packages and what its owner needs to install it."""
+
+    packages = EsimPackageSerializer(many=True, read_only=True)
 
     class Meta(EsimSerializer.Meta):
         fields = (
             *EsimSerializer.Meta.fields,
+            "packages",
             "smdp_address",
             "matching_id",
             "activation_code",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Prefetch
 from django.utils.translation import gettext_lazy as _
+from rest_framework.decorators import action
 from rest_framework.exceptions import APIException
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import IsAuthenticated
@@ -12,10 +13,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from django_airalo.exceptions import DecryptionError
+from django_airalo import services
+from django_airalo.exceptions import AiraloAPIError, AiraloConfigurationError, DecryptionError
 from django_airalo.models import Esim, EsimOrder
 
-from .serializers import EsimDetailSerializer, EsimOrderDetailSerializer, EsimOrderSerializer, EsimSerializer
+from .serializers import (
+    EsimDetailSerializer,
+    EsimOrderDetailSerializer,
+    EsimOrderSerializer,
+    EsimSerializer,
+    instructions,
+    usage_record,
+)
 
 if TYPE_CHECKING:
     OrderViewSet = ReadOnlyModelViewSet[EsimOrder]
@@ -34,6 +43,14 @@ class NotReadableError(APIException):
     status_code = 503
     default_detail = _("The eSIM cannot be shown at the moment.")
     default_code = "not_readable"
+
+
+class NoInstructionsError(APIException):
+    """The instructions were not fetched yet, and Airalo cannot be asked."""
+
+    status_code = 503
+    default_detail = _("The instructions cannot be shown at the moment.")
+    default_code = "no_instructions"
 
 
 class Pagination(PageNumberPagination):
@@ -74,7 +91,7 @@ class EsimViewSet(EsimViewSetBase):
 
     def get_queryset(self) -> Any:
         esims = Esim.objects.of_user(self.request.user).select_related("order")
-        return esims if self.action == "retrieve" else esims.without_secrets()
+        return esims.prefetch_related("packages") if self.action == "retrieve" else esims.without_secrets()
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         try:
@@ -84,3 +101,20 @@ class EsimViewSet(EsimViewSetBase):
             raise NotReadableError from error
         response["Cache-Control"] = "no-store"  # the activation code must stay in no cache
         return response
+
+    @action(detail=True, url_path="usage")
+    def usage(self, request: Request, **kwargs: Any) -> Response:
+        """How the usage of one eSIM changed, the newest first."""
+        paginator = Pagination()
+        records = paginator.paginate_queryset(self.get_object().usage_records.all(), request, self) or ()
+        return paginator.get_paginated_response([usage_record(record) for record in records])
+
+    @action(detail=True, url_path="instructions")
+    def instructions(self, request: Request, **kwargs: Any) -> Response:
+        """The steps for installing one eSIM, in ``?language=`` or the request's language."""
+        try:
+            kept = services.get_instructions(self.get_object(), request.query_params.get("language"))
+        except (AiraloAPIError, AiraloConfigurationError) as error:
+            logger.warning("Instructions cannot be shown: %s", error)
+            raise NoInstructionsError from error
+        return Response(instructions(kept), headers={"Cache-Control": "no-store"})  # they hold the activation code

@@ -29,7 +29,8 @@ def esim_of(user, **fields):
 
 
 def own_urls(esim):
-    return [ORDERS, f"{ORDERS}{esim.order.reference}/", ESIMS, f"{ESIMS}{esim.public_id}/"]
+    one = f"{ESIMS}{esim.public_id}/"
+    return [ORDERS, f"{ORDERS}{esim.order.reference}/", ESIMS, one, f"{one}usage/", f"{one}instructions/"]
 
 
 def test_anonymous_users_see_nothing(client, user):
@@ -156,10 +157,10 @@ def test_no_more_queries_for_more_rows(signed_in, user):
     esim = user.airalo_orders.first().esims.first()
     # Session, user, the row (and for an order its eSIMs).
     assert queries(f"{ORDERS}{esim.order.reference}/") == 4
-    assert queries(f"{ESIMS}{esim.public_id}/") == 3
+    assert queries(f"{ESIMS}{esim.public_id}/") == 4  # and its packages
 
 
-def test_the_browsable_page_works_too(signed_in, user):
+def test_the_browsable_page_works_too(signed_in, user, airalo):
     esim = esim_of(user)
     for url in own_urls(esim):
         assert signed_in.get(url, headers={"accept": "text/html"}).status_code == 200
