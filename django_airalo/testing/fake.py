@@ -51,6 +51,7 @@ class FakeAiralo(FakeAPI, ContextDecorator):
             AIRALO_LOOKUPS_PER_MINUTE=10**6,
             AIRALO_ESIM_REQUESTS_PER_MINUTE=10**6,
             AIRALO_USAGE_REQUESTS_PER_SECOND=10**6,
+            AIRALO_TOPUP_CACHE_SECONDS=0,
             AIRALO_REFUND_INTERVAL=0,
             AIRALO_SIMULATOR_INTERVAL=0,
             AIRALO_WEBHOOK_URL=conf.WEBHOOK_URL or "https://shop.example.com/airalo/webhook/",

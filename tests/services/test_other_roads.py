@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.test import override_settings
 
 from django_airalo import services
 from django_airalo.exceptions import IdempotencyConflictError, RecycledEsimError
@@ -322,11 +323,12 @@ class Counting(FakeAiralo):
 
 @pytest.fixture
 def counting():
-    with Counting() as fake:
+    # The fake turns the cache off, so that no test sees what another was offered.
+    with Counting() as fake, override_settings(AIRALO_TOPUP_CACHE_SECONDS=300):
         yield fake
 
 
-def test_the_topups_of_an_esim_are_asked_for_once_in_a_while(counting, settings):
+def test_the_topups_of_an_esim_are_asked_for_once_in_a_while(counting):
     counting.topup_packages = [package_payload(id="a-topup"), package_payload(id="b-topup", price=9)]
     esim, other = EsimFactory(), EsimFactory()
     for _ in range(3):
