@@ -14,5 +14,6 @@ urlpatterns = [
     path("orders/<uuid:number>/", views.order, name="order"),
     path("orders/<uuid:number>/status/", views.order_status, name="order_status"),
     path("esims/", views.esims, name="esims"),
+    path("esims/<uuid:public_id>/", views.install, name="install"),
     path("accounts/sign-up/", views.sign_up, name="sign_up"),
 ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.contrib import messages
@@ -16,6 +17,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
+from django_airalo import services
+from django_airalo.exceptions import AiraloError
 from django_airalo.models import Esim, Package
 
 from .checkout import buy
@@ -129,6 +132,20 @@ def esims(request: HttpRequest) -> HttpResponse:
     mine = Esim.objects.of_user(request.user).select_related("order__order_line__order")
     page = Paginator(mine, ESIMS_PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "shop/esims.html", {"page": page})
+
+
+@never_cache
+@login_required
+@require_GET
+def install(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """One eSIM, with Airalo's steps for installing it."""
+    mine = Esim.objects.of_user(request.user).select_related("order__order_line__order")
+    esim = get_object_or_404(mine, public_id=public_id)
+    try:
+        instructions = services.get_instructions(esim)
+    except AiraloError:
+        instructions = None  # not fetched yet, and Airalo is away: the QR code works all the same
+    return render(request, "shop/install.html", {"esim": esim, "instructions": instructions})
 
 
 @require_http_methods(["GET", "POST"])

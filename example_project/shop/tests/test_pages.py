@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.test import TestCase
 from django.urls import reverse
+from django_airalo import services
 from django_airalo.models import Esim
 
 from .base import ShopTestCase, make_package
@@ -102,6 +103,31 @@ class OrderPageTests(ShopTestCase):
         self.client.logout()
         for path in (*pages, reverse("shop:orders")):
             self.assertRedirects(self.client.get(path, headers=HTMX), f"{reverse('login')}?next={path}")
+
+    def test_what_is_left_and_how_to_install(self) -> None:
+        esim_order = self.esim_order(self.order)
+        self.airalo.deliver(esim_order)
+        esim = esim_order.esims.all()[0]
+        path = reverse("shop:install", args=[esim.public_id])
+        page = self.client.get(path)
+        self.assertContains(page, esim.matching_id)
+        self.assertContains(page, "<ol>")
+        self.assertNotContains(page, "<meter")
+        self.assertIn("no-store", page["Cache-Control"])
+        self.airalo.set_usage(esim.iccid, status="ACTIVE", remaining=512, total=1024)
+        services.sync_usage(esim)
+        self.assertContains(self.client.get(reverse("shop:esims")), "512 MB of 1 GB left")
+        self.client.force_login(get_user_model().objects.create_user("eve"))
+        self.assertEqual(self.client.get(path).status_code, 404)
+
+    def test_an_esim_can_be_installed_while_airalo_is_away(self) -> None:
+        esim_order = self.esim_order(self.order)
+        self.airalo.deliver(esim_order)
+        esim = esim_order.esims.all()[0]
+        self.airalo.serve("GET", f"/v2/sims/{esim.iccid}/instructions", {}, status=503)
+        page = self.client.get(reverse("shop:install", args=[esim.public_id]))
+        self.assertContains(page, esim.matching_id)
+        self.assertContains(page, "cannot be shown at the moment")
 
     def test_only_a_safe_install_link_becomes_a_link(self) -> None:
         esim_order = self.esim_order(self.order)
