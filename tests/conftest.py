@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 
+from django_airalo.emulator import Emulator
 from django_airalo.testing import FakeAiralo
+from tests.emulator.support import Receiver
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +19,22 @@ def _clear_cache() -> None:
 def airalo() -> Iterator[FakeAiralo]:
     with FakeAiralo() as fake:
         yield fake
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Takes webhooks in the shop's stead."""
+    running = Receiver()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def emulated_airalo(settings, receiver: Receiver) -> Iterator[Emulator]:
+    """Airalo over HTTP, with the credentials of the settings; the shop's address is the receiver's."""
+    with Emulator(rate_limits=False, webhook_delay=0.0) as running:
+        settings.AIRALO_BASE_URL = running.url
+        settings.AIRALO_CLIENT_ID, settings.AIRALO_CLIENT_SECRET = running.client_id, running.client_secret
+        settings.AIRALO_WEBHOOK_URL, settings.AIRALO_WEBHOOK_URL_TOKEN = receiver.url, "s3cret"
+        settings.AIRALO_SIMULATOR_INTERVAL = settings.AIRALO_REFUND_INTERVAL = 0
+        yield running

@@ -11,6 +11,7 @@ from .esims import sync_due_usage, sync_usage, usage_is_due_now
 from .inbox import process_webhook_event, receive_webhook
 from .instructions import get_instructions
 from .lookups import sync_order
+from .opt_ins import opt_in, opt_out, simulate_webhook, webhook_status
 from .ordering import place_order, place_orders, place_topup, submit_soon
 from .pricing import price_packages, sync_exchange_rates
 from .product import product_information
@@ -37,6 +38,8 @@ __all__ = [
     "look_up_balance",
     "mark_failed",
     "mark_never_placed",
+    "opt_in",
+    "opt_out",
     "pause_submission",
     "place_order",
     "place_orders",
@@ -52,6 +55,7 @@ __all__ = [
     "send_refund",
     "send_voucher",
     "set_brand",
+    "simulate_webhook",
     "submit_order",
     "submit_soon",
     "sweep",
@@ -66,4 +70,5 @@ __all__ = [
     "sync_packages",
     "sync_usage",
     "usage_is_due_now",
+    "webhook_status",
 ]

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from django_airalo import services
+from django_airalo.client import get_client
 from django_airalo.models import Esim, OrderEvent, Refund, RefundReason
 from django_airalo.services import database
 from tests.factories import LONG_AGO, EsimFactory
@@ -296,3 +297,22 @@ def test_each_decision_has_an_event_id_of_its_own(heard, committed):
         with committed():
             services.decide_refund(refund, status)
     assert len({told["event_id"] for told in heard.of("refund_changed")}) == 2
+
+
+# Against the emulator, whose ledger says what really was asked for
+
+
+def test_with_an_esim_that_airalo_knows_and_one_that_it_does_not(emulated_airalo, request_refund, settings):
+    package_id = next(iter(emulated_airalo.world.catalogue.packages))
+    sim = get_client().submit_order(package_id=package_id, quantity=1).sims[0]
+    (refund,) = request_refund([EsimFactory(iccid=sim.iccid)], "NO_COVERAGE")
+    assert (refund.status, refund.error) == ("requested", "")
+    assert refund.refund_id
+    stranger = EsimFactory()
+    (refused,) = request_refund([stranger], "NO_COVERAGE")
+    assert refused.status == "refused"
+    assert stranger.iccid in refused.error
+    settings.AIRALO_REFUND_REASONS = ["DUPLICATE_ORDER"]
+    (unknown,) = request_refund([stranger], "DUPLICATE_ORDER")
+    assert unknown.status == "refused"
+    assert "NO_COVERAGE" in unknown.error

@@ -258,3 +258,12 @@ def test_a_lost_key_keeps_neither_the_sweep_nor_new_vouchers_from_working(server
     assert Voucher.objects.without_secrets().get().status == "unconfirmed"
     assert services.create_esim_vouchers(package_id="test-7days-1gb", quantity=2, booking_reference="line-1") == lost
     assert create(package_id="test-7days-1gb", quantity=2).code_list == CODES
+
+
+def test_against_the_emulator(emulated_airalo, create):
+    package_id = next(iter(emulated_airalo.world.catalogue.packages))
+    voucher = create(package_id=package_id, quantity=3)
+    assert (voucher.status, voucher.error) == ("created", "")
+    assert len(set(voucher.code_list)) == 3
+    assert create(package_id="no-such-package").status == "refused"
+    assert create(amount=20, voucher_code="MYCODE1").code_list == ["MYCODE1"]

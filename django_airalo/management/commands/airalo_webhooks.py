@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from django_airalo import services
+from django_airalo.client.payloads import NotificationData
+from django_airalo.conf import conf
+from django_airalo.exceptions import AiraloError
+from django_airalo.models import WebhookEvent
+from django_airalo.services.masking import masked
+from django_airalo.services.opt_ins import EVENTS, TYPES, WEBHOOK_TYPES
+
+
+class Command(BaseCommand):
+    help = "See and change which webhooks Airalo sends, and have it send a test webhook."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("action", choices=["status", "opt-in", "opt-out", "simulate"])
+        parser.add_argument(
+            "--type",
+            action="append",
+            choices=TYPES,
+            help="for opt-in and opt-out; may be repeated (default: all webhooks)",
+        )
+        parser.add_argument("--webhook-url", default="", help="another address than that of the settings")
+        parser.add_argument("--email", default="", help="for opt-in by mail")
+        parser.add_argument("--language", default="", help="of the mails")
+        parser.add_argument("--event", choices=list(EVENTS), default="low_data_notification", help="for simulate")
+        parser.add_argument(
+            "--level",
+            action="append",
+            help="opt-in: per cent of the credit limit, may be repeated; simulate: data_75 … expire_3, or a per cent",
+        )
+        parser.add_argument("--iccid", default="", help="for simulate: of which eSIM")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        actions: dict[str, Callable[[dict[str, Any]], None]] = {
+            "status": self._status,
+            "opt-in": self._opt_in,
+            "opt-out": self._opt_out,
+            "simulate": self._simulate,
+        }
+        actions[options["action"]](options)
+
+    def _status(self, options: dict[str, Any]) -> None:
+        self._say(_("The shop's address: %(address)s") % {"address": conf.delivery_url or "–"})
+        told = self._asking(services.webhook_status)
+        self._say(_("Airalo tells of this opt-in: %(opt_in)s") % {"opt_in": _line(told) if told else "–"})
+        self._say(
+            _(
+                "Airalo's answer holds one opt-in, and how it chooses among several is not documented: there may be "
+                "others of the types %(types)s."
+            )
+            % {"types": ", ".join(TYPES)}
+        )
+        self._warn_of_sandbox()
+        latest = WebhookEvent.objects.values("kind").annotate(at=Max("last_received_at")).order_by("kind")
+        for row in latest:
+            kind = WebhookEvent.Kind(row["kind"]).label
+            self._say(
+                _("Last webhook of the kind “%(kind)s”: %(at)s")
+                % {"kind": kind, "at": f"{row['at']:%Y-%m-%d %H:%M %Z}"}
+            )
+        if not latest:
+            self._say(_("No webhook has arrived yet."))
+
+    def _opt_in(self, options: dict[str, Any]) -> None:
+        levels = [int(level) if level.isdecimal() else 0 for level in options["level"] or ()]
+        contact = {name: options[name] for name in ("webhook_url", "email", "language")}
+
+        def opt_in(kind: str) -> None:
+            told = services.opt_in(kind, levels=levels, **contact)
+            self._say(_("Opted in: %(opt_in)s") % {"opt_in": _line(told) if told else kind})
+
+        self._each(options, opt_in)
+        self._warn_of_sandbox()
+
+    def _opt_out(self, options: dict[str, Any]) -> None:
+        def opt_out(kind: str) -> None:
+            services.opt_out(kind)
+            self._say(_("Opted out: %(type)s") % {"type": kind})
+
+        self._each(options, opt_out)
+
+    def _simulate(self, options: dict[str, Any]) -> None:
+        level, *more = options["level"] or [""]
+        if more:
+            raise CommandError(_("Give one --level to simulate."))
+        words = self._asking(
+            lambda: services.simulate_webhook(
+                options["event"], level=level, iccid=options["iccid"], webhook_url=options["webhook_url"]
+            )
+        )
+        self._say(_("Airalo says: %(words)s") % {"words": words})
+
+    def _each(self, options: dict[str, Any], act: Callable[[str], None]) -> None:
+        """Act on each type, also if one of them fails."""
+        failed = []
+        for kind in options["type"] or WEBHOOK_TYPES:
+            try:
+                self._asking(partial(act, kind))
+            except CommandError as error:
+                failed.append(f"{kind}: {error}")
+        if failed:
+            raise CommandError("\n".join(failed))
+
+    def _asking(self, ask: Callable[[], Any]) -> Any:
+        try:
+            return ask()
+        except ValidationError as error:
+            problems = [f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items()]
+            raise CommandError(masked(" ".join(problems))) from error
+        except AiraloError as error:
+            raise CommandError(masked(str(error))) from error
+
+    def _warn_of_sandbox(self) -> None:
+        if conf.SANDBOX:
+            self._say(_("The account is in sandbox mode (AIRALO_SANDBOX): Airalo sends no webhooks there."))
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(masked(line))
+
+
+def _line(told: NotificationData) -> str:
+    levels = ",".join(map(str, told.levels))
+    parts = [
+        told.type,
+        "->",
+        told.contact_point,
+        levels and f"levels={levels}",
+        told.language and f"language={told.language}",
+    ]
+    return " ".join(filter(None, parts))
