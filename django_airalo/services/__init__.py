@@ -8,6 +8,7 @@ from .encryption import rotate_keys
 from .esim_list import set_brand, sync_esim, sync_esims
 from .esim_packages import sync_esim_packages
 from .esims import sync_due_usage, sync_usage, usage_is_due_now
+from .importing import import_orders
 from .inbox import process_webhook_event, receive_webhook
 from .instructions import get_instructions
 from .lookups import sync_order
@@ -33,6 +34,7 @@ __all__ = [
     "decide_voucher",
     "find_devices",
     "get_instructions",
+    "import_orders",
     "is_compatible",
     "list_topup_packages",
     "look_up_balance",

@@ -51,7 +51,7 @@ def record_delivery(order: EsimOrder, data: OrderData, *, now: datetime, source:
     """Airalo delivered eSIMs, or topped one up: keep that and complete the order, whatever its status was."""
     # The eSIM of a top-up is known. Were Airalo to list it with the top-up, it would be none of that order's own.
     sims = () if order.is_topup else data.sims
-    flaws = _flaws(order, data, [flaw for sim in sims if (flaw := _keep_sim(order, sim))])
+    flaws = _flaws(order, data, [flaw for sim in sims if (flaw := keep_sim(order, sim))])
     if order.status != Status.COMPLETED and (order.is_topup or order.esims.exists()):
         change_status(
             order, Status.COMPLETED, now=now, source=source, look_up_first=False, error_code=None, error_reason="",
@@ -113,7 +113,7 @@ def process_waiting_webhooks(request_id: str) -> None:
         process_webhook_event(event)
 
 
-def _keep_sim(order: EsimOrder, sim: SimData) -> str:
+def keep_sim(order: EsimOrder, sim: SimData) -> str:
     """Keep one eSIM; returns what is wrong with it, or ``""``."""
     if not sim.iccid:
         return "Airalo delivered an eSIM without ICCID."

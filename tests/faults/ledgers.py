@@ -1,6 +1,7 @@
 """The judge: what Airalo's ledger says and what the shop's database says, compared law by law.
 
-L1 purchases per reference at most one, and exactly one for an order that the shop believes accepted or completed.
+L1 purchases per reference at most one, exactly one for an order that the shop believes accepted, scheduled or
+   completed, and none for one that it believes cancelled.
 L2 every ICCID delivered for one of our orders is in the database once, on the right order.
 L3 every change of state was signalled at least once, after its commit, with the event's id.
 L4 no order is left in a passing state; what no machine can decide is UNCONFIRMED, visible and alerted.
@@ -90,6 +91,7 @@ class AiraloLedger:
     esims: list[Row]
     webhooks: list[Row]
     requests: list[Row]
+    future_orders: list[Row] = field(default_factory=list)
 
     @classmethod
     def read(cls, table: Callable[[str], Iterable[Any]]) -> AiraloLedger:
@@ -97,9 +99,13 @@ class AiraloLedger:
         return cls(**{item.name: [dict(row) for row in table(item.name)] for item in fields(cls)})
 
     def by_reference(self) -> dict[str, list[Row]]:
-        """The purchases of each order, by the reference at the front of their description."""
+        """The purchases of each order, by the reference at the front of their description.
+
+        A future order is one from the moment that Airalo has taken it until it is cancelled.
+        """
         found: dict[str, list[Row]] = defaultdict(list)
-        for purchase in self.purchases:
+        to_come = [row for row in self.future_orders if row["status"] in ("pending", "retry")]
+        for purchase in [*self.purchases, *to_come]:
             found[(purchase["description"] or "").split(" ")[0]].append(purchase)
         return found
 
@@ -120,6 +126,7 @@ class Verdict:
 
     double_purchases: list[str] = field(default_factory=list)  # L1
     missing_purchases: list[str] = field(default_factory=list)  # L1
+    unwanted_purchases: list[str] = field(default_factory=list)  # L1: bought, but the shop believes it cancelled
     unknown_purchases: list[str] = field(default_factory=list)  # L1: bought, but the shop has no such order
     lost_esims: list[str] = field(default_factory=list)  # L2
     foreign_esims: list[str] = field(default_factory=list)  # L2: in the database, but not delivered for this order
@@ -160,8 +167,10 @@ def _purchases(shop: ShopLedger, airalo: AiraloLedger, verdict: Verdict) -> None
         count = len(bought.pop(order["reference"], []))
         if count > 1:
             verdict.double_purchases.append(f"{order['reference']}: {count}")
-        if not count and order["status"] in ("accepted", "completed"):
+        if not count and order["status"] in ("accepted", "scheduled", "completed"):
             verdict.missing_purchases.append(f"{order['reference']} is {order['status']}")
+        if count and order["status"] == "cancelled":
+            verdict.unwanted_purchases.append(order["reference"])
     verdict.unknown_purchases = sorted(bought)
 
 

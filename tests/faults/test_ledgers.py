@@ -44,6 +44,10 @@ BREAKERS: dict[str, Callable[[ShopLedger, AiraloLedger], Any]] = {
     "double_purchases": lambda shop, airalo: airalo.purchases.append({"id": 2, "description": REFERENCE}),
     "missing_purchases": lambda shop, airalo: (airalo.purchases.clear(), airalo.esims.clear(), shop.esims.clear()),
     "unknown_purchases": lambda shop, airalo: airalo.purchases.append({"id": 2, "description": "b" * 32}),
+    "unwanted_purchases": lambda shop, airalo: (
+        shop.orders.append({"reference": "c" * 32, "status": "cancelled", "due_at": None, "attention": ""}),
+        airalo.future_orders.append({"description": "c" * 32, "status": "pending"}),
+    ),
     "lost_esims": lambda shop, airalo: shop.esims.clear(),
     "foreign_esims": lambda shop, airalo: shop.esims.append({"iccid": "8900000000000000999", "order__reference": "b"}),
     "unsignalled": lambda shop, airalo: shop.received.pop(),

@@ -34,6 +34,7 @@ QUICK = {
     "AIRALO_UNCONFIRMED_GRACE": 0.5,
     "AIRALO_SIGNAL_LEASE": 1,
     "AIRALO_BALANCE_INTERVAL": 0.5,
+    "AIRALO_FUTURE_ORDER_INTERVAL": 0.3,
     "AIRALO_LOOKUPS_PER_MINUTE": 700,
 }
 
@@ -149,6 +150,11 @@ class World:
         """The lease of an order that is being sent is over, as if its time had passed."""
         orders = EsimOrder.objects.using(ALIAS).filter(pk=pk, status="submitting")
         assert orders.update(due_at=datetime(2020, 1, 1, tzinfo=UTC))
+
+    def hurry(self) -> None:
+        """The future orders are due to be looked at, as if their time had passed."""
+        orders = EsimOrder.objects.using(ALIAS).filter(status="scheduled")
+        orders.update(due_at=datetime(2020, 1, 1, tzinfo=UTC))
 
     def wait_call(self, endpoint: str, count: int = 1) -> None:
         """Wait until Airalo has seen so many requests of an endpoint."""

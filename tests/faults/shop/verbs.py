@@ -8,6 +8,7 @@ import random
 import socketserver
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -125,11 +126,10 @@ def resume() -> None:
 def place(orders: str, how: str = "") -> None:
     """Place orders, given as a JSON list of ``place_order`` keywords, with the shop's own rows in one transaction.
 
+    ``due_date`` is in ISO 8601; with ``topup_of``, the primary key of an order, its eSIM is topped up.
     ``how`` is ``roll-back`` to raise inside the transaction after all are placed.
     """
     from django.db import transaction
-
-    from django_airalo import services
 
     from .models import ShopOrder
 
@@ -137,7 +137,7 @@ def place(orders: str, how: str = "") -> None:
     try:
         with transaction.atomic():
             for content in json.loads(orders):
-                order = services.place_order(**content)
+                order = _place(content)
                 ShopOrder.objects.get_or_create(key=content.get("idempotency_key") or order.reference, esim_order=order)
                 placed.append(order.pk)
             if how == "roll-back":
@@ -146,6 +146,19 @@ def place(orders: str, how: str = "") -> None:
         print(json.dumps({"rolled_back": str(error)}), flush=True)
     else:
         print(json.dumps(placed), flush=True)
+
+
+def _place(content: dict[str, Any]) -> Any:
+    from django_airalo import services
+    from django_airalo.models import Esim
+
+    content = dict(content)
+    if "topup_of" in content:
+        esim = Esim.objects.without_secrets().filter(order=content.pop("topup_of"))[0]
+        return services.place_topup(esim, **content)
+    if "due_date" in content:
+        content["due_date"] = datetime.fromisoformat(content["due_date"])
+    return services.place_order(**content)
 
 
 #: So many orders wait to be sent at most before the shops pause: what is sent after the storm has seen no fault.
