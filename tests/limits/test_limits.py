@@ -10,7 +10,7 @@ import pytest
 from django.core.cache import caches
 
 from django_airalo.client import get_client
-from django_airalo.client.limits import WINDOW, WINDOWS, RateLimit
+from django_airalo.client.limits import WINDOWS, RateLimit
 from django_airalo.emulator import Emulator
 from django_airalo.emulator.catalogue import catalogue
 from django_airalo.exceptions import AiraloRateLimitError
@@ -24,6 +24,7 @@ WORKERS = 8
 REVOKED_AFTER = 6.5  # seconds at least: a token younger than five is not replaced
 STORM, NEW, UNLISTED = 40, 20, 30
 LOOKUPS, PACKAGES = 40, 80  # a minute
+WINDOW = 60 / (WINDOWS - 1)  # seconds
 PACKAGE = next(iter(catalogue(1, False).packages))
 
 
