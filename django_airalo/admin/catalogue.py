@@ -36,13 +36,16 @@ class PackagePriceInline(ReadOnly, TabularInline):
 @admin.register(Package)
 class PackageAdmin(ReadOnlyAdmin):
     list_display = ("package_id", "location", "title", "operator", "price", "net_price", "withdrawn_at")
-    list_select_related = ("operator",)
     list_filter = ("type", "reach", "is_unlimited", ("withdrawn_at", admin.EmptyFieldListFilter))
     search_fields = ("package_id__startswith", "location__startswith", "=country_code")
     search_help_text = gettext_lazy("The beginning of a package id or of a country; a country code")
     inlines = (PackagePriceInline,)
     readonly_fields = ("selling_price", "retail_price_list", "net_price_list")
     exclude = ("retail_prices", "net_prices", "digest")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Package]:
+        packages: QuerySet[Package] = super().get_queryset(request)
+        return packages.select_related("operator").defer("operator__coverages")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Say above the list how old it is."""
@@ -88,7 +91,7 @@ class OperatorAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Operator]:
         operators: QuerySet[Operator] = super().get_queryset(request)
-        return operators.annotate(covered=Count("countries"))
+        return operators.annotate(covered=Count("countries", distinct=True))
 
     @admin.display(description=gettext_lazy("countries"), ordering="covered")
     def country_count(self, operator: Any) -> int:
