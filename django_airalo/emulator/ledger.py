@@ -17,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+VERSION = 2  # of the tables below; a ledger is not carried over from one to another
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS requests (
@@ -107,6 +108,7 @@ class Ledger:
         self._connection.execute("PRAGMA busy_timeout = 5000")
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._check_version()
         self._connection.executescript(SCHEMA)
         # Two emulators must never hand out the same order id or ICCID, because a shop keeps both
         # for ever: each new ledger starts its numbers somewhere else.
@@ -114,6 +116,15 @@ class Ledger:
         self.first_value("credit", str(balance))
         self.first_value("first_order_id", str(100_000 + secrets.randbelow(800_000)))
         self.first_value("iccid_prefix", _new_iccid_prefix())
+
+    def _check_version(self) -> None:
+        """Raise ValueError for a file whose tables are not these."""
+        (used,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if used and version != VERSION:
+            self._connection.close()
+            raise ValueError(f"The ledger {self.path} was made by another version of the emulator; take a new file.")
+        self._connection.execute(f"PRAGMA user_version = {VERSION}")
 
     def close(self) -> None:
         """Close the file; later calls raise LedgerClosedError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -153,6 +154,18 @@ def test_retries_go_on_after_a_kill(
     processes.append(Process(MODULE, *options))
     first, second = receiver.wait(2)
     assert first.body == second.body
+
+
+def test_a_ledger_of_another_version_is_refused(tmp_path: Path) -> None:
+    with Emulator(ledger=tmp_path / "ledger"):
+        pass
+    with Emulator(ledger=tmp_path / "ledger"):
+        pass  # its own it takes again
+    with sqlite3.connect(tmp_path / "ledger") as connection:
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with pytest.raises(ValueError, match="made by another version"):
+        Emulator(ledger=tmp_path / "ledger").start()
 
 
 def test_a_ledger_of_another_seed_is_refused(tmp_path: Path) -> None:
