@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -15,6 +16,7 @@ from django_airalo.emulator import Emulator
 from django_airalo.exceptions import (
     AiraloNotFoundError,
     AiraloPermissionError,
+    AiraloRateLimitError,
     AiraloRefusedError,
     InsufficientCreditError,
     PackageUnavailableError,
@@ -22,6 +24,8 @@ from django_airalo.exceptions import (
     TopupDisabledError,
 )
 from tests.scripted_server import Answer, ScriptedServer
+
+from .support import MakeClient
 
 MakePartner = Callable[[Emulator], AiraloClient]
 
@@ -329,3 +333,32 @@ def test_simulated_webhook(make_partner: MakePartner, server: ScriptedServer) ->
 def test_a_simulated_webhook_that_nobody_wants(make_partner: MakePartner) -> None:
     with Emulator(rate_limits=False) as emulator, pytest.raises(AiraloRefusedError, match="User is not opted in"):
         make_partner(emulator).simulate_webhook("credit_limit_notification", level=80)
+
+
+def test_many_who_ask_for_usage_never_run_into_a_429(make_client: MakeClient) -> None:
+    with Emulator() as emulator:  # with Airalo's limits
+        clients = [
+            make_client(
+                base_url=emulator.url,
+                client_id=emulator.client_id,
+                client_secret=emulator.client_secret,
+                timeout=(2, 20),
+            )
+            for _ in range(2)
+        ]
+        package_id = next(iter(emulator.world.catalogue.packages))
+        sims = clients[0].submit_order(package_id=package_id, quantity=12).sims
+
+        def ask(number: int) -> str:
+            try:
+                return clients[number % 2].get_usage(sims[number % 12].iccid).status
+            except AiraloRateLimitError as error:
+                return "Airalo's limit" if error.status_code else "our own"
+
+        with ThreadPoolExecutor(4) as pool:
+            statuses = list(pool.map(ask, range(24)))
+
+        asked = emulator.requests("usage")
+    assert {request["status"] for request in asked} == {200}
+    assert statuses.count("NOT_ACTIVE") == len(asked) >= 12
+    assert "Airalo's limit" not in statuses

@@ -46,6 +46,7 @@ def test_balance(client: AiraloClient, server: ScriptedServer, balances: Any, am
     balance = client.get_balance()
 
     assert (balance.amount, balance.currency) == (amount, currency)
+    assert balance.name == ("balance" if balances else "")
     request = sent(server, "GET", "/v2/balance")
     assert request.query == {}
     assert request.body == b""

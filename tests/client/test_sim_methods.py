@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from django_airalo.client import AiraloClient
-from django_airalo.client.payloads import SimData
+from django_airalo.client.payloads import SimData, UserData
 from django_airalo.exceptions import (
     AiraloNotFoundError,
     AiraloRateLimitError,
@@ -66,6 +66,32 @@ def test_get_sim(client: AiraloClient, server: ScriptedServer, document: Any) ->
     assert_is_the_full_sim(client.get_sim(ICCID))
 
     assert sent(server, "GET", f"/v2/sims/{ICCID}").query == {"include": "order,order.status,share"}
+
+
+def test_sharing_beside_the_order_is_read_too() -> None:
+    sim = SimData.from_json({**SIM, "sharing": SHARING, "msisdn": "883000000000000"})
+
+    assert (sim.sharing_link, sim.sharing_access_code) == (SHARING["link"], SHARING["access_code"])
+    assert (sim.order, sim.msisdn) == (None, "883000000000000")
+
+
+def test_who_ordered() -> None:
+    words = {
+        "name": "A. Person",
+        "email": "person@example.com",
+        "mobile": "+100",
+        "address": "1 Example Street",
+        "state": "Example State",
+        "city": "Exampletown",
+        "postal_code": "00001",
+        "company": "Shop Ltd",
+    }
+    user = UserData.from_json({"id": "7", "created_at": "2026-01-01 00:00:00", "country_id": "3", **words})
+
+    assert user is not None
+    assert {name: getattr(user, name) for name in words} == words
+    assert (user.id, user.country_id, user.created_at) == (7, 3, datetime(2026, 1, 1, tzinfo=UTC))
+    assert UserData.from_json(None) is None
 
 
 def test_an_order_in_a_sim_in_an_order_ends_somewhere() -> None:
