@@ -34,7 +34,8 @@ def test_all_that_an_operator_says(client: AiraloClient, server: ScriptedServer)
         "info": {"0": "LTE", "1": None, "2": "No phone number."},
         "other_info": "For travellers.",
         "install_window_days": "90",
-        "topup_grace_window_days": None,
+        "topup_grace_window_days": 30,
+        "is_kyc_verify": 1,
         "image": {"width": 1, "height": 1, "url": "https://example.com/o.png"},
         "countries": [{"country_code": "tl", "title": "Test Land", "image": {"url": "https://example.com/tl.png"}}],
     }
@@ -49,7 +50,8 @@ def test_all_that_an_operator_says(client: AiraloClient, server: ScriptedServer)
     assert seen.apn["ios"] == {"apn_type": "automatic"}
     assert "android" not in seen.apn
     assert seen.info == ("LTE", "No phone number.")
-    assert (seen.other_info, seen.install_window_days, seen.topup_grace_window_days) == ("For travellers.", 90, None)
+    assert (seen.other_info, seen.install_window_days, seen.topup_grace_window_days) == ("For travellers.", 90, 30)
+    assert seen.is_kyc_verify is True
     assert seen.image_url == "https://example.com/o.png"
     (country,) = seen.countries
     assert (country.country_code, country.title) == ("TL", "Test Land")
@@ -59,11 +61,21 @@ def test_all_that_an_operator_says(client: AiraloClient, server: ScriptedServer)
     assert [(network.name, network.types) for network in coverage.networks] == [("Test", ("LTE",))]
 
 
+def test_what_a_product_information_does_not_say_is_empty() -> None:
+    information = p.ProductInformationData.from_json({"data": {"package_id": "a", "date_marketed": "2026-01-01"}})
+
+    assert (information.slug, information.date_marketed) == ("a", "2026-01-01")
+    assert (information.product_name, information.service_sms, information.validity_days) == ("", None, None)
+
+
 def test_all_that_a_package_says() -> None:
     (package,) = operator_with(
         packages=[
             {
                 **PACKAGE,
+                "is_unlimited": "1",
+                "voice": "100",
+                "short_info": "No phone number.",
                 "is_fair_usage_policy": 1,
                 "fair_usage_policy": "1 Mbps after 3 GB.",
                 "qr_installation": "<p>Scan.</p>",
@@ -76,6 +88,7 @@ def test_all_that_a_package_says() -> None:
         ]
     ).packages
 
+    assert (package.is_unlimited, package.voice, package.short_info) == (True, 100, "No phone number.")
     assert (package.is_fair_usage_policy, package.fair_usage_policy) == (True, "1 Mbps after 3 GB.")
     assert package.qr_installation == "<p>Scan.</p>"
     assert len(package.manual_installation) == p.MAX_INSTRUCTIONS
@@ -111,20 +124,16 @@ def test_product_information(client: AiraloClient, server: ScriptedServer) -> No
 
     request = sent(server, "GET", "/v2/packages/a%2Fb/product-information")
     assert request.headers["accept-language"] == "de"
-    assert (information.slug, information.product_name) == (PACKAGE["id"], "1 GB - 7 Tage")
-    assert (information.service_internet, information.service_telephony, information.service_sms) == (
-        True,
-        False,
-        False,
-    )
-    assert (information.network_providers, information.network_technologies) == (("Testcom",), ("5G",))
-    assert (information.data_allowance_mb, information.validity_days) == ("1024", 7)
-    assert (information.voice_minutes, information.sms_included) == (0, 0)
-    assert information.retail_price_eur == Decimal("10.12")
-    assert (information.max_download_speed_mbit, information.throttled_upload_speed_mbit) == ("20000", "1 Mbps")
-    assert information.throttle_threshold_mb == 3072
-    assert information.pib_version_date == datetime(2026, 6, 29, 11, 34, 59, tzinfo=UTC)
-    assert information.pib_version_pdf_link == "https://example.com/1.pdf"
+    read = {name: getattr(information, name) for name in PRODUCT_INFORMATION if name != "package_id"}
+    assert information.slug == PRODUCT_INFORMATION["package_id"]
+    assert read == {
+        **{name: value for name, value in PRODUCT_INFORMATION.items() if name != "package_id"},
+        "date_marketed": "",
+        "network_providers": ("Testcom",),
+        "network_technologies": ("5G",),
+        "retail_price_eur": Decimal("10.12"),
+        "pib_version_date": datetime(2026, 6, 29, 11, 34, 59, tzinfo=UTC),
+    }
     assert information.raw == PRODUCT_INFORMATION
 
 
