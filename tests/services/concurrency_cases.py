@@ -19,6 +19,7 @@ from django_airalo.services.transitions import lock, note
 from django_airalo.testing import order_payload, sign_webhook, sim_payload, webhook_payload
 from tests.factories import LONG_AGO, EsimFactory, EsimOrderFactory, OrderEventFactory, at_airalo
 from tests.scripted_server import Answer, ScriptedServer
+from tests.services.usage_support import package_row, packages_answer, usage_answer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -310,3 +311,45 @@ def test_a_balance_that_falls_is_signalled_once_by_many_processes(airalo, settin
         signals.balance_low.disconnect(receiver)
     assert BalanceRecord.objects.count() == 2
     assert len(heard) == 1
+
+
+# eSIMs
+
+
+def usage_server(esim, **usage):
+    server = ScriptedServer()
+    server.on("/v2/token", Answer(200, {"data": {"access_token": "token" * 30, "expires_in": 86400}}))
+    server.on(f"/v2/sims/{esim.iccid}/usage", usage_answer(**usage))
+    server.on(f"/v2/sims/{esim.iccid}/packages", packages_answer(package_row(1), package_row(2)))
+    return server
+
+
+def test_usage_that_is_due_is_asked_for_once(settings):
+    esim = EsimFactory(usage_due_at=LONG_AGO)
+    with usage_server(esim) as server:
+        settings.AIRALO_BASE_URL = server.url
+        outcomes = together(lambda number: services.sync_due_usage())
+        assert sorted(outcomes) == [0] * 7 + [1]
+        assert len(server.requests(f"/v2/sims/{esim.iccid}/usage")) == 1
+    assert esim.usage_records.count() == 1
+    assert esim.packages.count() == 2
+
+
+def test_the_same_news_from_many_sides_is_recorded_once():
+    esim = EsimFactory(usage_due_at=None)
+    read = [Esim.objects.get() for _ in range(8)]
+    together(lambda number: services.esims.record_usage(read[number], "active", {"remaining": 7}, source="look-up"))
+    assert esim.usage_records.count() == 1
+    together(lambda number: services.usage_is_due_now(esim) or services.esims.record_usage(
+        Esim.objects.get(), "active", {"remaining": 5}, source="look-up"))  # fmt: skip
+    assert esim.usage_records.count() == 2
+
+
+def test_packages_that_are_fetched_by_many_are_kept_once(settings):
+    settings.AIRALO_ESIM_REQUESTS_PER_MINUTE = 10**6
+    esim = EsimFactory()
+    with usage_server(esim) as server:
+        settings.AIRALO_BASE_URL = server.url
+        outcomes = together(lambda number: len(services.sync_esim_packages(esim)))
+    assert outcomes == [2] * 8
+    assert esim.packages.count() == 2
