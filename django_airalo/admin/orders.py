@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -52,20 +53,38 @@ class OrderEventInline(ReadOnly, TabularInline):
 
 @admin.register(EsimOrder)
 class EsimOrderAdmin(ReadOnlyAdmin):
-    list_display = ("reference", "status", "flagged", "package_id", "quantity", "user", "created_at", "request_id")
-    list_filter = ("status", AttentionFilter, "created_at")
+    list_display = (
+        "reference", "status", "flagged", "type", "package_id", "quantity", "user", "created_at", "due_date",
+        "request_id",
+    )  # fmt: skip
+    list_filter = ("status", AttentionFilter, "type", "created_at", "due_date", "is_imported")
     list_select_related = ("user",)
-    search_fields = ("=reference", "=request_id", "=esims__iccid", "to_email__startswith", "user__email__startswith")
+    search_fields = (
+        "=reference",
+        "=request_id",
+        "=esims__iccid",
+        "=esim__iccid",
+        "to_email__startswith",
+        "user__email__startswith",
+    )
     search_help_text = gettext_lazy("Reference, request_id or ICCID in full; the beginning of an e-mail address")
     inlines = (EsimInline, OrderEventInline)
-    exclude = ("manual_installation", "qrcode_installation")
-    readonly_fields = ("instructions_by_hand", "instructions_by_qr_code")
-    actions = ("submit", "look_up", "mark_never_placed", "mark_failed")
+    exclude = ("manual_installation", "qrcode_installation", "esim")
+    readonly_fields = ("topped_up_esim", "instructions_by_hand", "instructions_by_qr_code")
+    actions = ("submit", "look_up", "cancel_orders", "mark_never_placed", "mark_failed")
 
     @admin.display(description=gettext_lazy("needs attention"), boolean=True)
     def flagged(self, order: EsimOrder) -> bool | None:
         # None is a grey mark, True a green one; a person looks for the red one.
         return False if order.attention else None
+
+    @admin.display(description=gettext_lazy("eSIM that was topped up"))
+    def topped_up_esim(self, order: EsimOrder) -> SafeString | str:
+        # Not by the relation, which would decrypt the eSIM's secrets.
+        esim = Esim.objects.only("iccid").filter(pk=order.esim_id).first() if order.esim_id else None
+        if esim is None:
+            return "-"
+        return format_html('<a href="{}">{}</a>', reverse("admin:django_airalo_esim_change", args=[esim.pk]), esim)
 
     @admin.display(description=gettext_lazy("instructions by hand"))
     def instructions_by_hand(self, order: EsimOrder) -> SafeString:
@@ -100,6 +119,21 @@ class EsimOrderAdmin(ReadOnlyAdmin):
                 self.message_user(request, f"{order}: {error}", messages.ERROR)
             else:
                 self.message_user(request, f"{order}: {current.get_status_display()}", messages.SUCCESS)
+
+    @admin.action(description=gettext_lazy("Cancel, if not sent yet or to come"), permissions=["act"])
+    def cancel_orders(self, request: HttpRequest, queryset: QuerySet[EsimOrder]) -> None:
+        orders = list(queryset)
+        services.cancel_orders(orders)
+        for order in orders:
+            if order.status == EsimOrder.Status.CANCELLED:
+                self.message_user(request, f"{order}: {order.get_status_display()}", messages.SUCCESS)
+            elif order.cancel_requested_at:
+                text = _("%(order)s: Airalo is being asked to cancel it.")
+                self.message_user(request, text % {"order": order}, messages.SUCCESS)
+            else:
+                text = _("%(order)s: %(status)s, so it cannot be cancelled.")
+                values = {"order": order, "status": order.get_status_display()}
+                self.message_user(request, text % values, messages.WARNING)
 
     @admin.action(description=gettext_lazy("Unconfirmed: mark as never placed, submit again"), permissions=["act"])
     def mark_never_placed(self, request: HttpRequest, queryset: QuerySet[EsimOrder]) -> None:

@@ -132,6 +132,7 @@ class EsimOrderSerializer(OrderSerializerBase):
 
     id = serializers.CharField(source="reference", read_only=True)
     is_final = serializers.BooleanField(read_only=True)
+    esim = serializers.UUIDField(source="esim.public_id", default=None, read_only=True)
     esims = OrderEsimSerializer(many=True, read_only=True)
 
     class Meta:
@@ -140,10 +141,15 @@ class EsimOrderSerializer(OrderSerializerBase):
             "id",
             "status",
             "is_final",
+            "type",
             "package_id",
             "quantity",
+            "esim",
+            "due_date",
+            "latest_cancellation_date",
             "created_at",
             "accepted_at",
+            "scheduled_at",
             "completed_at",
             "failed_at",
             "cancelled_at",

@@ -74,7 +74,8 @@ class EsimOrderViewSet(OrderViewSet):
 
     def get_queryset(self) -> Any:
         esims = Prefetch("esims", Esim.objects.without_secrets().order_by("id"))
-        orders = EsimOrder.objects.of_user(self.request.user).prefetch_related(esims)
+        topped_up = Prefetch("esim", Esim.objects.without_secrets())
+        orders = EsimOrder.objects.of_user(self.request.user).prefetch_related(esims, topped_up)
         return orders if self.action == "retrieve" else orders.defer(*_INSTRUCTIONS)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib import admin
@@ -9,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from django_airalo import services
 from django_airalo.models import (
     BalanceRecord,
     CatalogueSync,
@@ -309,6 +311,7 @@ def act(client, model, action, *rows):
 ACTIONS = {
     "submit": EsimOrder,
     "look_up": EsimOrder,
+    "cancel_orders": EsimOrder,
     "mark_never_placed": EsimOrder,
     "mark_failed": EsimOrder,
     "process_again": WebhookEvent,
@@ -362,6 +365,27 @@ def test_look_up(root, airalo, django_capture_on_commit_callbacks):
     assert order.status == "completed"
     assert sorted(text.rsplit(" ", 1)[1] for text in said) == ["Completed", "Unconfirmed"]
     assert order.events.get(new_status="completed").source == "operator"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancel_orders(root, airalo):
+    due_date = datetime.now(UTC) + timedelta(days=30)
+    future, silent = (services.place_order(package_id="test", due_date=due_date) for _ in range(2))
+    _, said = act(root, EsimOrder, "cancel_orders", EsimOrderFactory(), EsimOrderFactory(accepted=True), future)
+    assert [text.rsplit(": ", 1)[1] for text in sorted(said, key=len)] == [
+        "Cancelled", "Cancelled", "Accepted, so it cannot be cancelled.",
+    ]  # fmt: skip
+    airalo.serve("POST", "/v2/cancel-future-orders", {"message": "Too Many Attempts."}, status=429)
+    _, said = act(root, EsimOrder, "cancel_orders", silent)
+    assert "Airalo is being asked" in said[0]
+
+
+def test_a_topup_links_to_its_esim_even_if_that_cannot_be_decrypted(root, settings):
+    esim = EsimFactory()
+    order = EsimOrderFactory(completed=True, type="topup", esim=esim)
+    settings.AIRALO_ENCRYPTION_KEYS = ["Zm9yLXRlc3RzLW9ubHktZm9yLXRlc3RzLW9ubHktMTI="]
+    page = root.get(url(EsimOrder, "change", order.pk)).content.decode()
+    assert f'href="{url(Esim, "change", esim.pk)}">{esim.iccid}<' in page
 
 
 def test_look_up_without_credentials_says_so(root, settings):

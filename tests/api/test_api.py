@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from cryptography.fernet import Fernet
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.factories import EsimFactory, EsimOrderFactory, UserFactory
+from tests.factories import FAR_AHEAD, EsimFactory, EsimOrderFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -80,6 +82,18 @@ def test_an_order(signed_in, user):
     (listed,) = signed_in.get(ORDERS).json()["results"]
     assert set(listed) <= set(body)
     assert listed["id"] == body["id"]
+
+
+def test_a_topup_and_a_future_order(signed_in, user):
+    esim = esim_of(user)
+    topup = EsimOrderFactory(completed=True, type="topup", esim=esim, user=user)
+    future = EsimOrderFactory(scheduled=True, due_date=FAR_AHEAD, user=user)
+    body = signed_in.get(f"{ORDERS}{topup.reference}/").json()
+    assert (body["type"], body["esim"], body["esims"], body["due_date"]) == ("topup", str(esim.public_id), [], None)
+    body = signed_in.get(f"{ORDERS}{future.reference}/").json()
+    assert (body["type"], body["esim"]) == ("sim", None)
+    assert datetime.fromisoformat(body["due_date"]) == FAR_AHEAD
+    assert len(signed_in.get(ORDERS).json()["results"]) == 3
 
 
 def test_one_esim_comes_with_its_codes_and_is_kept_in_no_cache(signed_in, user):
