@@ -115,9 +115,7 @@ def sync_packages(*, force: bool = False, progress: Progress | None = None) -> C
         if not force:
             _refuse_losses(listing, missing)
         if listing.is_news or missing:
-            with database.atomic():
-                syncs.keep_lease(run)
-                _write(listing, missing, database.now())
+            _write(run, listing, missing)
         run.added = sum(name not in listing.known for name in listing.packages)
         run.changed = len(listing.packages) - run.added
         run.withdrawn = len(missing)
@@ -188,7 +186,11 @@ def _refuse_losses(listing: _Listing, missing: list[_Known]) -> None:
 # Writing
 
 
-def _write(listing: _Listing, missing: list[_Known], now: datetime) -> None:
+@database.in_transaction()
+def _write(run: CatalogueSync, listing: _Listing, missing: list[_Known]) -> None:
+    """All that is news, or none of it. First of all: is this still the one sync that may write?"""
+    syncs.keep_lease(run)
+    now = database.now()
     _write_countries(listing)
     operator_pks = _write_operators(listing, now)
     for names in _batches(listing.packages):
