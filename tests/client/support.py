@@ -189,7 +189,7 @@ SIM_PACKAGE = {
     "package": PACKAGE,
 }
 GUIDE = {
-    "model": None,
+    "model": "Example 1",
     "version": "17,16",
     "installation_via_qr_code": {
         "steps": {"2": "Scan.", "10": "Done.", "1": "Open the settings."},

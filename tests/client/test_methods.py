@@ -367,6 +367,7 @@ def test_simulate_webhook_without_words(client: AiraloClient, server: ScriptedSe
     server.on("/v2/simulator/webhook", Answer(200, document))
 
     assert client.simulate_webhook("credit_limit_notification", level=80) == ""
+    assert sent(server, "POST", "/v2/simulator/webhook").json() == {"event": "credit_limit_notification", "level": 80}
 
 
 HTML = "<html><body>Welcome</body></html>"

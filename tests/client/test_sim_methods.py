@@ -155,7 +155,16 @@ def test_topup_packages_of_a_recycled_esim(client: AiraloClient, server: Scripte
 def test_packages_of_an_esim(client: AiraloClient, server: ScriptedServer) -> None:
     pricing = {"model": "discount_pricing", "discount_percentage": 10}
     package = {**PACKAGE, "net_price": None}
-    rows = [SIM_PACKAGE, {**SIM_PACKAGE, "id": "9", "status": "finished", "package": package}]
+    rows = [
+        SIM_PACKAGE,
+        {
+            **SIM_PACKAGE,
+            "id": "9",
+            "status": "finished",
+            "finished_at": "2026-01-09T00:00:00+02:00",
+            "package": package,
+        },
+    ]
     server.on(f"/v2/sims/{ICCID}/packages", Answer(200, {"pricing": pricing, "data": rows}))
 
     first, second = client.get_sim_packages(ICCID)
@@ -167,6 +176,7 @@ def test_packages_of_an_esim(client: AiraloClient, server: ScriptedServer) -> No
     assert first.finished_at is None
     assert (first.package.id, first.package.net_price) == (PACKAGE["id"], Decimal("7.25"))
     assert (second.id, second.status, second.package.net_price) == (9, "FINISHED", None)
+    assert second.finished_at == datetime(2026, 1, 8, 22, 0, tzinfo=UTC)
 
 
 def test_instructions(client: AiraloClient, server: ScriptedServer) -> None:
@@ -179,7 +189,7 @@ def test_instructions(client: AiraloClient, server: ScriptedServer) -> None:
     assert instructions.language == "EN"
     (guide,) = instructions.ios
     assert instructions.android == (guide,)
-    assert (guide.model, guide.version) == ("", "17,16")
+    assert (guide.model, guide.version) == ("Example 1", "17,16")
     assert guide.qr_steps == ("Open the settings.", "Scan.", "Done.")  # by number, not by place
     assert guide.qr_code_data == "LPA:1$lpa.example.com$MATCHING-SECRET"
     assert guide.qr_code_url == "https://example.com/qr?signature=QR-SECRET"
