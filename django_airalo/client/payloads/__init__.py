@@ -15,20 +15,22 @@ from .account import (
     RefundData,
     TokenData,
 )
+from .details import (
+    DeviceData,
+    ExchangeRateData,
+    ExchangeRatesData,
+    PackageOverrideData,
+    ProductInformationData,
+)
 from .orders import MAX_SIMS, AcceptedOrder, FutureOrderData, OrderData, ScheduledOrder, SimData, UserData
 from .packages import (
     MAX_INSTRUCTIONS,
     CountryData,
     CoverageData,
-    DeviceData,
-    ExchangeRateData,
-    ExchangeRatesData,
     LocationData,
     NetworkData,
     OperatorData,
     PackageData,
-    PackageOverrideData,
-    ProductInformationData,
 )
 from .sims import InstallationGuide, InstructionsData, SimPackageData, UsageData
 from .values import (
