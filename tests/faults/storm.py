@@ -2,6 +2,8 @@
 
 ``make faults ORDERS=1000 SEED=7 DB=sqlite`` (or postgres, mariadb). It places all orders under fire, stops the faults,
 sweeps until everything has settled, compares the two ledgers and prints a table. Exit code 1 if a law is broken.
+Three in ten orders take other roads: synchronous orders, top-ups and future orders, whose dates come when the faults
+have stopped.
 
 Goes wrong: connections reset before and after buying, 5xx with and without having bought, HTML, cut-off JSON, 202
 without ``request_id``, 429 and 503, code 53, slow answers, revoked tokens, look-ups that fail; webhooks that come
@@ -43,7 +45,7 @@ import requests
 
 from .databases import CACHE_OPTIONS, Database, database_for, sqlite_config
 from .processes import Process, Zygote, free_port
-from .storm_airalo import LOOKUPS_PER_MINUTE, MORE_FAULTS, Airalo
+from .storm_airalo import LOOKUPS_PER_MINUTE, LOST_ANSWERS, MORE_FAULTS, Airalo
 from .storm_report import Progress, print_table
 
 #: So many of each process.
@@ -64,6 +66,7 @@ SETTINGS = {
     "AIRALO_LOOKUP_DELAYS": [1.5, 2, 4, 8],
     "AIRALO_UNCONFIRMED_GRACE": 8,
     "AIRALO_SIGNAL_LEASE": 3,
+    "AIRALO_FUTURE_ORDER_INTERVAL": 5,
     "AIRALO_LOOKUPS_PER_MINUTE": LOOKUPS_PER_MINUTE,
     "AIRALO_TOKEN_REQUESTS_PER_MINUTE": 20,
 }
@@ -144,6 +147,10 @@ class Storm:
         for call in range(1, 2 * self.orders + 1):
             if self._rng.random() < 0.12:
                 yield {"endpoint": "orders-async", "call": call, "do": self._rng.choice(MORE_FAULTS)}
+        for endpoint in ("orders", "topups", "future-orders"):
+            for call in range(1, self.orders // 5 + 1):
+                if self._rng.random() < 0.2:
+                    yield {"endpoint": endpoint, "call": call, "do": self._rng.choice(LOST_ANSWERS)}
         for call in range(2, 40):
             if self._rng.random() < 0.3:
                 yield {"endpoint": "token", "call": call, "do": self._rng.choice(["500", "close-before", "slow"])}
@@ -240,6 +247,7 @@ class Storm:
         before: dict[str, int] = {}
         while time.monotonic() - moved < limit:
             self._tend()
+            self.airalo.control("POST", "due")  # the dates of the future orders come
             state = self.state()
             progress.show(state)
             if state != before:

@@ -70,6 +70,11 @@ BAD_INPUT = [
     ("idempotency_key", {"idempotency_key": "x" * 256}),
     ("idempotency_key", {"idempotency_key": "NUL \x00"}),
     ("idempotency_key", {"idempotency_key": "lone surrogate \udfff"}),
+    ("mode", {"mode": "later"}),
+    ("mode", {"mode": ""}),
+    ("mode", {"mode": 1}),
+    ("due_date", {"due_date": "2027-01-01"}),
+    ("user", {"user": UserFactory.build()}),
     ("user", {"user": 5}),
     ("user", {"user": "somebody"}),
 ]

@@ -8,7 +8,7 @@ import random
 import socketserver
 import sys
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -165,10 +165,32 @@ def _place(content: dict[str, Any]) -> Any:
 MOST_UNSENT = 80
 
 
+def _sell(content: dict[str, Any], road: float) -> Any:
+    """Place an order on the road that was drawn; again on the same if it was placed already."""
+    from django_airalo import services
+    from django_airalo.models import Esim, EsimOrder
+
+    placed = EsimOrder.objects.filter(idempotency_key=content["idempotency_key"]).first()
+    if 0.2 <= road < 0.3:
+        esims = Esim.objects.without_secrets()
+        esim = esims.filter(pk=placed.esim_id).first() if placed else esims.order_by("?").first()
+        if esim:
+            topup = f"{content['package_id']}-topup"
+            names = ("description", "idempotency_key")
+            return services.place_topup(esim, topup, **{name: content[name] for name in names})
+    if road < 0.1:
+        content = {**content, "mode": "sync"}
+    elif road < 0.2:
+        day = (datetime.now(UTC).replace(day=1, hour=0, minute=0) + timedelta(days=70)).replace(day=1)
+        content = {**content, "due_date": placed.due_date if placed else day}
+    return services.place_order(**content)
+
+
 def sell(first: str, step: str, count: str, seed: str, package_id: str) -> None:
     """Place the orders ``first``, ``first + step`` … below ``count``, as the seed says. Killed, it can start again.
 
-    One in twenty is rolled back first, one in ten is placed twice with the same key.
+    One in twenty is rolled back first, one in ten is placed twice with the same key. One in ten is synchronous, one in
+    ten a future order, one in ten a top-up (once there is an eSIM that can be topped up).
     """
     from django.db import DatabaseError, close_old_connections, transaction
 
@@ -188,6 +210,7 @@ def sell(first: str, step: str, count: str, seed: str, package_id: str) -> None:
         rolls_back, repeats = draw.random() < 0.05, draw.random() < 0.1
         rolls_back = rolls_back and key not in known
         times = 2 if repeats else 1
+        road = draw.random()
         while times:
             close_old_connections()
             try:
@@ -200,7 +223,7 @@ def sell(first: str, step: str, count: str, seed: str, package_id: str) -> None:
                         services.place_order(**{**content, "description": f"rolled back {number}"})
                         raise RuntimeError
                 with transaction.atomic():
-                    order = services.place_order(**content)
+                    order = _sell(content, road)
                     ShopOrder.objects.get_or_create(key=key, esim_order=order)
                 times -= 1
             except RuntimeError:
