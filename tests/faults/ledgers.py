@@ -25,7 +25,7 @@ from django_airalo.models import Esim, EsimOrder, OrderEvent, WebhookEvent
 Row = dict[str, Any]
 
 #: A row that is due may wait this long for the next sweep without being called stuck.
-SLACK = timedelta(seconds=5)
+SLACK = timedelta(seconds=10)
 
 
 @dataclass
