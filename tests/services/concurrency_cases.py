@@ -353,3 +353,21 @@ def test_packages_that_are_fetched_by_many_are_kept_once(settings):
         outcomes = together(lambda number: len(services.sync_esim_packages(esim)))
     assert outcomes == [2] * 8
     assert esim.packages.count() == 2
+
+
+def test_an_acceptance_whose_transaction_was_ended_is_recorded_at_the_second_try(airalo):
+    """The database ends the transaction after the status was written: what it had set on the order is gone, too."""
+    order, ended = EsimOrderFactory(), []
+
+    def end_once(execute, sql, params, many, context):
+        if not ended and "INSERT" in sql and "orderevent" in sql and "accepted" in params:
+            ended.append(sql)
+            raise OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(end_once):
+        accepted = services.submit_order(order.pk)
+    assert ended
+    assert (accepted.status, accepted.attempt) == ("accepted", 1)
+    assert OrderEvent.objects.filter(order=order, new_status="accepted").count() == 1
+    assert len(airalo.orders) == 1
