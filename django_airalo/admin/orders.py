@@ -18,6 +18,7 @@ from django_airalo.models import Esim, EsimOrder, OrderEvent
 from django_airalo.models.esims import SECRETS
 
 from .base import ReadOnly, ReadOnlyAdmin, TabularInline
+from .unconfirmed import what_is_known
 
 
 class AttentionFilter(admin.SimpleListFilter):
@@ -72,6 +73,26 @@ class EsimOrderAdmin(ReadOnlyAdmin):
     exclude = ("manual_installation", "qrcode_installation", "esim")
     readonly_fields = ("topped_up_esim", "instructions_by_hand", "instructions_by_qr_code")
     actions = ("submit", "look_up", "cancel_orders", "mark_never_placed", "mark_failed")
+
+    def get_fields(self, request: HttpRequest, obj: EsimOrder | None = None) -> Any:
+        fields = [name for name in super().get_fields(request, obj) if name != "what_is_known"]
+        return ["what_is_known", *fields] if obj and obj.status == EsimOrder.Status.UNCONFIRMED else fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: EsimOrder | None = None) -> Any:
+        return (*super().get_readonly_fields(request, obj), "what_is_known")
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        order = self.get_object(request, object_id)
+        in_doubt = order is not None and order.status == EsimOrder.Status.UNCONFIRMED
+        context = {
+            "decisions": in_doubt and self.has_act_permission(request),
+            "changelist_url": reverse("admin:django_airalo_esimorder_changelist"),
+        }
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
+
+    @admin.display(description=gettext_lazy("what is known"))
+    def what_is_known(self, order: EsimOrder) -> SafeString:
+        return what_is_known(order)
 
     @admin.display(description=gettext_lazy("needs attention"), boolean=True)
     def flagged(self, order: EsimOrder) -> bool | None:
