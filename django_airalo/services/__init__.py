@@ -4,6 +4,7 @@ from .account import look_up_balance, pause_submission, resume_submission
 from .catalogue import sync_packages
 from .decisions import mark_failed, mark_never_placed
 from .devices import find_devices, is_compatible, sync_devices
+from .doctor import examine
 from .encryption import rotate_keys
 from .esim_list import set_brand, sync_esim, sync_esims
 from .esim_packages import sync_esim_packages
@@ -32,6 +33,7 @@ __all__ = [
     "create_esim_vouchers",
     "decide_refund",
     "decide_voucher",
+    "examine",
     "find_devices",
     "get_instructions",
     "import_orders",

@@ -29,7 +29,7 @@ def after_commit(task_name: str, pk: int, inline: Callable[[int], object]) -> No
 
 def _nudge(task_name: str, pk: int, inline: Callable[[int], object]) -> None:
     try:
-        task = _task(task_name)
+        task = find_task(task_name)
         if task is None:
             inline(pk)
         else:
@@ -40,7 +40,7 @@ def _nudge(task_name: str, pk: int, inline: Callable[[int], object]) -> None:
         logger.exception("%s(%s) was put off to the sweep", task_name, pk)
 
 
-def _task(name: str) -> Any:
+def find_task(name: str) -> Any:
     """The task, or ``None`` if there is no Tasks API (Django 5.2 without the backport) or the shop wants none.
 
     Imported at the first use, since ``@task`` checks the shop's TASKS setting when it is applied.

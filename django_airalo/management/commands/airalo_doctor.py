@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+
+from django_airalo import services
+
+
+class Command(BaseCommand):
+    """Runs whatever is wrong with the settings, so Django's own checks must not stop it first."""
+
+    help = "Look at everything that an installation needs, and say what is wrong and what to do about it."
+    requires_system_checks: list[str] = []
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="for machines")
+        parser.add_argument("--strict", action="store_true", help="exit with 1 also if there is only a warning")
+        parser.add_argument("--simulate", action="store_true", help="also have Airalo send a test webhook")
+        parser.add_argument("--wait", type=float, default=10, metavar="SECONDS", help="for a worker and the webhook")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not 0 <= options["wait"] <= 600:
+            raise CommandError(_("--wait %(value)s: give seconds from 0 to 600.") % {"value": options["wait"]})
+        findings = []
+        for finding in services.examine(simulate=options["simulate"], wait=options["wait"]):
+            findings.append(finding)
+            if not options["json"]:
+                self._show(finding)
+        bad_levels = ("fail", "warn") if options["strict"] else ("fail",)
+        bad = [finding.check for finding in findings if finding.level in bad_levels]
+        if options["json"]:
+            self.stdout.write(json.dumps({"ok": not bad, "findings": [asdict(finding) for finding in findings]}))
+        if bad:
+            raise CommandError(_("Not right: %(names)s.") % {"names": ", ".join(bad)})
+
+    def _show(self, finding: services.doctor.Finding) -> None:
+        paint = {"pass": self.style.SUCCESS, "warn": self.style.WARNING, "fail": self.style.ERROR}
+        level = paint.get(finding.level, str)(f"{finding.level:4}")
+        self.stdout.write(f"{level}  {finding.check:20}  {finding.message}")
+        if finding.remedy:
+            self.stdout.write(f"{'':28}→ {finding.remedy}")
+        self.stdout.flush()

@@ -1,0 +1,178 @@
+"""Checks of what lies between the shop and Airalo."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import requests
+from django.utils.translation import gettext as _
+
+from django_airalo.client import get_client
+from django_airalo.conf import conf
+from django_airalo.exceptions import AiraloError, AiraloRateLimitError, IPAddressNotAllowedError
+from django_airalo.models import WebhookEvent
+from django_airalo.services import database, opt_ins
+
+from .finding import Check, Examination, Finding, fail, passed, skip, warn
+
+#: Seconds that clocks may differ. Beyond the second number tokens and limits go wrong.
+SKEW, BAD_SKEW = 30, 300
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104  compared, not bound
+
+
+def credentials(examination: Examination) -> Finding:
+    missing = [name for name in ("CLIENT_ID", "CLIENT_SECRET") if not getattr(conf, name)]
+    if missing:
+        return fail(
+            _("Empty: %(names)s.") % {"names": ", ".join(f"AIRALO_{name}" for name in missing)},
+            _("Set them to the API credentials that Airalo's Partner Platform shows."),
+        )
+    return passed(_("AIRALO_CLIENT_ID and AIRALO_CLIENT_SECRET are set."))
+
+
+def token(examination: Examination) -> Finding:
+    try:
+        get_client().get_token()
+    except AiraloError as error:
+        return fail(str(error), _("Check the credentials, AIRALO_BASE_URL, the network and the cache."))
+    return passed(_("There is an access token for %(url)s.") % {"url": conf.BASE_URL})
+
+
+def clock(examination: Examination) -> Finding:
+    """Airalo's clock (the Date of any answer) and the database's, against this machine's."""
+    remedy = _("Keep the clock of this machine by NTP.")
+    before = datetime.now(UTC)
+    ours = database.now()
+    skews = {_("the database's"): abs((ours - before).total_seconds())}
+    try:
+        answer = requests.head(conf.BASE_URL, timeout=_timeout(), allow_redirects=False)
+        theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except (requests.RequestException, ValueError):
+        note = " " + _("Airalo's could not be read.")
+    else:
+        note = ""
+        skews[_("Airalo's")] = abs((theirs.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds())
+    text = ", ".join(f"{name}: {skew:.0f} s" for name, skew in skews.items())
+    message = _("This machine's clock differs from %(text)s.") % {"text": text} + note
+    if max(skews.values()) > BAD_SKEW:
+        return fail(message, remedy)
+    return warn(message, remedy) if max(skews.values()) > SKEW or note else passed(message)
+
+
+def balance(examination: Examination) -> Finding:
+    record = examination.balance
+    if isinstance(record, AiraloError):
+        return fail(str(record), _("See what Airalo says, and try again."))
+    if record is None:
+        return warn(_("Airalo tells no balance."), _("Look in the Partner Platform whether the account has credit."))
+    message = _("The balance is %(balance)s.") % {"balance": record}
+    if record.amount <= 0 or record.is_low:
+        return warn(message, _("Top it up, or orders will be refused with code 11."))
+    return passed(message)
+
+
+def ip_allow_list(examination: Examination) -> Finding:
+    outcome = examination.balance
+    if isinstance(outcome, IPAddressNotAllowedError):
+        return fail(_("Airalo takes no request from this machine's address (code 89)."), outcome.remedy)
+    if isinstance(outcome, AiraloError):
+        return skip(_("Airalo did not answer, so nobody knows."))
+    return passed(_("Airalo takes requests from this machine. Run it on every machine that sends orders."))
+
+
+def webhook_url(examination: Examination) -> Finding:
+    """HEAD must be answered with 200, as Airalo's probe wants; an unsigned POST with 401, as our view does."""
+    address = conf.delivery_url
+    if not address:
+        return fail(
+            _("AIRALO_WEBHOOK_URL is empty."), _("Set it to the public address of the view django_airalo:webhook.")
+        )
+    if urlsplit(address).hostname in _LOCAL_HOSTS and urlsplit(conf.BASE_URL).hostname not in _LOCAL_HOSTS:
+        return fail(
+            _("Airalo cannot reach %(address)s: it is this machine's own name for itself.") % {"address": address},
+            _("Set AIRALO_WEBHOOK_URL to the shop's public address."),
+        )
+    try:
+        head = requests.head(address, timeout=_timeout(), allow_redirects=False).status_code
+        post = requests.post(address, data=b"{}", timeout=_timeout(), allow_redirects=False).status_code
+    except requests.RequestException as error:
+        return fail(
+            _("%(address)s cannot be reached from here: %(error)s.")
+            % {"address": address, "error": type(error).__name__},
+            _("See that the name, the certificate and the web server are right; the log of the web server may help."),
+        )
+    values = {"address": address, "head": head, "post": post}
+    if head != 200:
+        return fail(
+            _("HEAD %(address)s is answered with %(head)s; Airalo wants 200.") % values,
+            _("Lead the address to the view django_airalo:webhook, without a redirect or a login before it."),
+        )
+    if post != 401:
+        return fail(
+            _("An unsigned POST to %(address)s is answered with %(post)s, not with 401: it is not our view.") % values,
+            _("Lead the address to the view django_airalo:webhook, and let nothing before it answer."),
+        )
+    return passed(
+        _("%(address)s answers as it should, from here. Only --simulate shows that Airalo reaches it.") % values
+    )
+
+
+def webhook_delivery(examination: Examination) -> Finding:
+    """A webhook signed by Airalo, there and back. Not by default: Airalo allows few, and receivers hear of it."""
+    if not examination.simulate:
+        return skip(_("Give --simulate to have Airalo send a test webhook."))
+    before = database.now()
+    remedy = _(
+        "See the log django_airalo.webhooks for a refusal (AIRALO_WEBHOOK_SECRETS, AIRALO_WEBHOOK_URL_TOKEN) and the "
+        "firewall for the rest."
+    )
+    try:
+        opt_ins.simulate_webhook("low_data_notification")
+    except AiraloRateLimitError as error:
+        return skip(str(error))
+    except AiraloError as error:
+        return fail(str(error), remedy)
+    deadline = time.monotonic() + examination.wait
+    while True:
+        event = WebhookEvent.objects.without_body().filter(last_received_at__gte=before).order_by("-id").first()
+        if event:
+            reading = event.signature_reading
+            return passed(_("Airalo's test webhook arrived, signed over: %(reading)s.") % {"reading": reading})
+        if time.monotonic() > deadline:
+            return fail(_("Airalo says that it sent a test webhook, but none was kept."), remedy)
+        time.sleep(0.2)
+
+
+def opted_in(examination: Examination) -> Finding:
+    remedy = _("Run: manage.py airalo_webhooks opt-in")
+    try:
+        told = opt_ins.webhook_status()
+    except AiraloError as error:
+        return warn(str(error), _("Try again."))
+    if told is None:
+        return warn(
+            _("Airalo tells of no opt-in, so notices of low data and of the credit limit may not come."), remedy
+        )
+    values = {"type": told.type, "address": told.contact_point}
+    if told.type in opt_ins.WEBHOOK_TYPES and told.contact_point != conf.delivery_url:
+        return warn(_("Airalo sends %(type)s to %(address)s, not to this shop.") % values, remedy)
+    return passed(_("Airalo tells of the opt-in %(type)s. It tells of one only; others are not known.") % values)
+
+
+def _timeout() -> tuple[float, float]:
+    return conf.CONNECT_TIMEOUT, conf.READ_TIMEOUT
+
+
+CHECKS = (
+    Check("credentials", credentials),
+    Check("token", token, needs=("credentials", "database")),
+    Check("clock", clock, needs=("database",)),
+    Check("balance", balance, needs=("token", "migrations")),
+    Check("ip_allow_list", ip_allow_list, needs=("token", "migrations")),
+    Check("webhook_url", webhook_url),
+    Check("webhook_delivery", webhook_delivery, needs=("token", "migrations", "webhook_url")),
+    Check("opt_in", opted_in, needs=("token",)),
+)

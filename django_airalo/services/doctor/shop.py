@@ -1,0 +1,267 @@
+"""Checks of the shop's own side: settings, database, cache, workers, and what waits for a person."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import timedelta
+
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+from django.core.cache import caches
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext as _
+
+from django_airalo.conf import conf
+from django_airalo.exceptions import DecryptionError
+from django_airalo.models import EsimOrder, Package, Refund, Voucher, WebhookEvent
+from django_airalo.models.fields import decrypt, is_current
+from django_airalo.models.signalled import Signalled
+from django_airalo.services import account, database, encryption, heartbeats, nudges, syncs
+
+from .finding import Check, Examination, Finding, fail, passed, skip, warn
+
+#: A sweep every minute is what the documents ask for.
+SWEEP_SEEN = timedelta(minutes=5)
+LATE = timedelta(minutes=15)
+#: From this try on, a signal counts as stuck.
+STUCK = 3
+#: How many rows are looked at, of each end of a table.
+SAMPLE = 50
+_PUT = (
+    "import sys, django; django.setup(); from django.core.cache import caches; "
+    "caches[sys.argv[1]].set(sys.argv[2], sys.argv[3], 60)"
+)
+
+
+def system_checks(examination: Examination) -> Finding:
+    found = checks.run_checks(tags=["airalo"], include_deployment_checks=True)
+    ours = [message for message in found if not message.is_silenced()]
+    if not ours:
+        return passed(_("The system checks have nothing to say."))
+    text = " ".join(f"{message.id}: {message.msg}" for message in ours)
+    remedy = _("Run: manage.py check --deploy")
+    return fail(text, remedy) if any(message.is_serious() for message in ours) else warn(text, remedy)
+
+
+def the_database(examination: Examination) -> Finding:
+    alias = database.alias()
+    database.now()
+    values = {"alias": alias, "vendor": connections[alias].vendor}
+    return passed(_("The database %(alias)r (%(vendor)s) answers.") % values)
+
+
+def migrations(examination: Examination) -> Finding:
+    executor = MigrationExecutor(connections[database.alias()])
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes("django_airalo"))
+    if plan:
+        names = ", ".join(migration.name for migration, _backwards in plan)
+        return fail(_("Not applied: %(names)s.") % {"names": names}, _("Run: manage.py migrate django_airalo"))
+    return passed(_("All migrations are applied."))
+
+
+def encryption_keys(examination: Examination) -> Finding:
+    """The oldest and the newest values of each column can be decrypted."""
+    counts: Counter[str] = Counter()
+    for model, column in encryption.encrypted_columns():
+        rows = encryption.as_stored(model, column)
+        for order in ("pk", "-pk"):
+            for _pk, stored in rows.order_by(order)[:SAMPLE]:
+                counts["current" if is_current(stored) else _other_key(stored)] += 1
+    values = {"read": sum(counts.values()), "lost": counts["lost"], "old": counts["old"]}
+    if counts["lost"]:
+        return fail(
+            _("%(lost)d of %(read)d stored secrets fit none of the keys.") % values,
+            _("Put the key they were written with back into AIRALO_ENCRYPTION_KEYS or SECRET_KEY_FALLBACKS."),
+        )
+    if counts["old"]:
+        return warn(
+            _("%(old)d of %(read)d stored secrets need an old key.") % values,
+            _("Run: manage.py airalo_rotate_keys. Let no key go before."),
+        )
+    return passed(_("All of %(read)d stored secrets that were tried can be decrypted.") % values)
+
+
+def _other_key(stored: str) -> str:
+    try:
+        decrypt(stored)
+    except DecryptionError:
+        return "lost"
+    return "old"
+
+
+def cache(examination: Examination) -> Finding:
+    """What another process puts into the cache can be read here."""
+    if not os.environ.get("DJANGO_SETTINGS_MODULE"):
+        return skip(_("DJANGO_SETTINGS_MODULE is not set, so no other process can be started with these settings."))
+    key, value = f"django_airalo:doctor:{secrets.token_hex(8)}", secrets.token_hex(8)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", _PUT, conf.CACHE_ALIAS, key, value]
+    remedy = _("Use Redis, Memcached or the database cache for AIRALO_CACHE_ALIAS.")
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)  # noqa: S603  our own code
+    except subprocess.TimeoutExpired:
+        return fail(_("Another process could not write into the cache within a minute."), remedy)
+    if done.returncode:
+        return fail(_("Another process could not write into the cache."), remedy)
+    if caches[conf.CACHE_ALIAS].get(key) != value:
+        # One process for development can do without.
+        message = _("The cache %(alias)r is not shared between processes.") % {"alias": conf.CACHE_ALIAS}
+        return warn(message, remedy) if settings.DEBUG else fail(message, remedy)
+    caches[conf.CACHE_ALIAS].delete(key)
+    return passed(_("The cache %(alias)r is shared between processes.") % {"alias": conf.CACHE_ALIAS})
+
+
+def workers(examination: Examination) -> Finding:
+    """A task that is enqueued now is done within the time to wait."""
+    before = database.now()
+    task = nudges.find_task("ping")
+    if task is None:
+        return warn(
+            _("There is no task backend: the work is done in the customers' requests."),
+            _("Configure a backend with workers in TASKS."),
+        )
+    task.enqueue()
+    deadline = time.monotonic() + examination.wait
+    while True:
+        seen = heartbeats.last_beat(heartbeats.TASK)
+        if seen and seen >= before:
+            return passed(_("A task was done within %(seconds).1f s.") % {"seconds": _seconds(seen - before)})
+        if time.monotonic() > deadline:
+            return fail(
+                _("No worker did a task within %(seconds)d s.") % {"seconds": examination.wait},
+                _("Start the workers of the backend, for the queue in AIRALO_TASK_QUEUE_NAME."),
+            )
+        time.sleep(0.2)
+
+
+def sweep(examination: Examination) -> Finding:
+    seen = heartbeats.last_beat(heartbeats.SWEEP)
+    remedy = _("Run manage.py airalo_sweep every minute, or with --loop as a service.")
+    if seen is None:
+        return fail(_("No sweep has ever run."), remedy)
+    age = database.now() - seen
+    message = _("The last sweep ended %(seconds)d s ago.") % {"seconds": _seconds(age)}
+    return fail(message, remedy) if age > SWEEP_SEEN else passed(message)
+
+
+def submission(examination: Examination) -> Finding:
+    pause = account.active_pause()
+    if pause:
+        return fail(
+            _("No order is sent to Airalo since %(pause)s") % {"pause": pause},
+            _("Top up the balance; then orders go on by themselves."),
+        )
+    return passed(_("Orders are sent."))
+
+
+def orders_late(examination: Examination) -> Finding:
+    late = EsimOrder.objects.due(database.now() - LATE)
+    if account.active_pause():
+        late = late.exclude(status=EsimOrder.Status.PENDING)
+    if count := late.count():
+        return fail(
+            _("%(count)d orders have been due for more than 15 minutes.") % {"count": count},
+            _("See that the sweep runs, and what its log django_airalo.recovery says."),
+        )
+    return passed(_("No order is late."))
+
+
+def orders_unconfirmed(examination: Examination) -> Finding:
+    count = EsimOrder.objects.unconfirmed().count()
+    if count:
+        return warn(
+            _("%(count)d orders are unconfirmed: nobody knows whether Airalo took them.") % {"count": count},
+            _("Look-ups go on by themselves. If they stay, decide in the admin."),
+        )
+    return passed(_("No order is unconfirmed."))
+
+
+def orders_attention(examination: Examination) -> Finding:
+    count = EsimOrder.objects.needing_attention().count()
+    if count:
+        return warn(
+            _("%(count)d orders need a person's attention.") % {"count": count},
+            _("Filter the orders in the admin by: needs attention."),
+        )
+    return passed(_("No order needs attention."))
+
+
+def requests_unconfirmed(examination: Examination) -> Finding:
+    refunds, vouchers = Refund.objects.unconfirmed().count(), Voucher.objects.unconfirmed().count()
+    if refunds or vouchers:
+        return warn(
+            _("Unconfirmed: %(refunds)d refunds, %(vouchers)d vouchers.") % {"refunds": refunds, "vouchers": vouchers},
+            _("Ask Airalo's support whether it has them, and decide in the admin."),
+        )
+    return passed(_("No refund and no voucher is unconfirmed."))
+
+
+def signals_stuck(examination: Examination) -> Finding:
+    counts = {}
+    for model in apps.get_app_config("django_airalo").get_models():
+        if issubclass(model, Signalled):
+            stuck = model._default_manager.filter(signal_due_at__isnull=False, signal_tries__gte=STUCK)
+            counts[model.__name__] = stuck.count()
+    text = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
+    if text:
+        return warn(
+            _("Signals that a receiver keeps refusing: %(text)s.") % {"text": text},
+            _("See signal_error in the admin, and the log django.dispatch."),
+        )
+    return passed(_("No signal is stuck."))
+
+
+def signature(examination: Examination) -> Finding:
+    """Which form of the body Airalo's signatures fit."""
+    readings = WebhookEvent.objects.order_by("-id").values_list("signature_reading", flat=True)[:1000]
+    counts = Counter(readings)
+    if not counts:
+        return skip(_("No webhook has arrived yet."))
+    text = ", ".join(f"{reading}: {count}" for reading, count in counts.most_common())
+    message = _("The last webhooks were signed over: %(text)s.") % {"text": text}
+    if set(counts) <= {"raw"}:
+        return passed(message)
+    return warn(
+        message,
+        _("Nothing to do, but webhooks above 100 kB fit only “raw”: their orders are completed by look-up."),
+    )
+
+
+def catalogue(examination: Examination) -> Finding:
+    remedy = _("Run manage.py airalo_sync_packages every hour.")
+    if syncs.catalogue_is_stale():
+        return warn(_("The catalogue was never fetched, or too long ago."), remedy)
+    return passed(_("%(count)d packages are on sale.") % {"count": Package.objects.on_sale().count()})
+
+
+def _seconds(duration: timedelta) -> float:
+    return duration.total_seconds()
+
+
+BEFORE = (
+    Check("settings", system_checks),
+    Check("database", the_database),
+    Check("migrations", migrations, needs=("database",)),
+)
+_STORED = ("database", "migrations")
+CHECKS = (
+    Check("encryption", encryption_keys, needs=_STORED),
+    Check("cache", cache),
+    Check("workers", workers, needs=_STORED),
+    Check("sweep", sweep, needs=_STORED),
+    Check("submission", submission, needs=_STORED),
+    Check("orders_late", orders_late, needs=_STORED),
+    Check("orders_unconfirmed", orders_unconfirmed, needs=_STORED),
+    Check("orders_attention", orders_attention, needs=_STORED),
+    Check("requests_unconfirmed", requests_unconfirmed, needs=_STORED),
+    Check("signals", signals_stuck, needs=_STORED),
+    Check("signature", signature, needs=_STORED),
+    Check("catalogue", catalogue, needs=_STORED),
+)
