@@ -24,7 +24,9 @@ def buy(user: Any, package: Package, *, quantity: int, card: str, checkout_key: 
         IntegrityError: this ``checkout_key`` was used before.
         Nothing was charged or kept in any of these cases.
     """
-    if package.price is None:
+    # By the pricing rules of the admin; without any it is Airalo's own retail price.
+    price = package.selling_price()
+    if price is None:
         raise ValidationError(_("This package has no price."))
     with transaction.atomic():
         order = Order.objects.create(user=user, email=user.email, checkout_key=checkout_key)
@@ -32,7 +34,7 @@ def buy(user: Any, package: Package, *, quantity: int, card: str, checkout_key: 
             package_id=package.package_id,
             title=package.title,
             location=package.location,
-            price=package.price,
+            price=price.amount,  # kept: rules and prices change
             quantity=quantity,
         )
         # Only writes to the database; Airalo hears of it once this transaction is committed.

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from django_airalo import services
 from django_airalo.exceptions import AiraloError
 from django_airalo.models import Esim, Package
+from django_airalo.services import price_packages
 
 from .checkout import buy
 from .forms import CheckoutForm, PackageFilterForm, SignUpForm
@@ -34,32 +35,40 @@ ORDERS_PER_PAGE = 20
 
 def _for_sale() -> Any:
     """The packages that the shop sells: eSIMs with a price."""
-    return Package.objects.on_sale().sims().filter(price__isnull=False).select_related("operator")
+    packages = Package.objects.on_sale().sims().filter(price__isnull=False)
+    # The networks of an operator of the whole world are long, and no page shows them.
+    return packages.select_related("operator").defer("operator__coverages")
 
 
 @require_GET
 def packages(request: HttpRequest) -> HttpResponse:
     """All packages, or those that are searched for."""
-    countries = list(_for_sale().order_by("location").values_list("location_slug", "location").distinct())
+    places = list(_for_sale().order_by("location").values_list("location_slug", "location", "country_code").distinct())
+    countries = [(slug, name) for slug, name, _code in places]
     form = PackageFilterForm(request.GET, countries=countries)
     found = _for_sale()
     if form.is_valid():
         for word in form.cleaned_data["q"].split():
             names = Q(location__icontains=word) | Q(title__icontains=word) | Q(operator__title__icontains=word)
             found = found.filter(names)
-        if form.cleaned_data["country"]:
-            found = found.filter(location_slug=form.cleaned_data["country"])
+        place = form.cleaned_data["country"]
+        if place:
+            code = next((code for slug, _name, code in places if slug == place), "")
+            # Of a country also the packages of regions and of the world that work there.
+            found = found.for_country(code) if code else found.filter(location_slug=place)
     else:
         found = found.none()
     found = found.order_by("price", "location", "package_id")
     page = Paginator(found, PACKAGES_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "shop/packages.html", {"form": form, "page": page, "catalogue_is_empty": not countries})
+    context = {"form": form, "page": page, "prices": price_packages(page), "catalogue_is_empty": not countries}
+    return render(request, "shop/packages.html", context)
 
 
 @require_GET
 def package(request: HttpRequest, package_id: str) -> HttpResponse:
     """One package."""
-    return render(request, "shop/package.html", {"package": get_object_or_404(_for_sale(), package_id=package_id)})
+    shown = get_object_or_404(_for_sale(), package_id=package_id)
+    return render(request, "shop/package.html", {"package": shown, "price": shown.selling_price()})
 
 
 @login_required
@@ -81,7 +90,8 @@ def checkout(request: HttpRequest, package_id: str) -> HttpResponse:
         if form.is_valid():
             return redirect(order)
     status = 422 if form.errors else 200
-    return render(request, "shop/checkout.html", {"form": form, "package": bought}, status=status)
+    context = {"form": form, "package": bought, "price": bought.selling_price()}
+    return render(request, "shop/checkout.html", context, status=status)
 
 
 @login_required

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.test import TestCase
 from django.urls import reverse
 from django.utils import timezone
-from django_airalo.models import EsimOrder, OrderEvent, Package
+from django_airalo.models import EsimOrder, OrderEvent, Package, PricingRule
 from django_airalo.signals import esim_order_completed
 from django_airalo.testing import low_data_payload
 
@@ -37,6 +37,14 @@ class CheckoutTests(ShopTestCase):
         self.assertEqual(esim_order.user, self.user)
         (asked,) = self.airalo.orders
         self.assertEqual((asked.body["package_id"], int(asked.body["quantity"])), (self.package.package_id, 2))
+
+    def test_the_price_of_the_rules_is_paid_and_kept(self) -> None:
+        rule = PricingRule.objects.create(name="All", base="retail", markup=100)
+        with mock.patch("shop.payments.charge") as charge:
+            order = self.buy(quantity=2)
+        rule.delete()
+        self.assertEqual(charge.call_args.args[1], 18)
+        self.assertEqual(order.total, 18)
 
     def test_a_declined_card_leaves_nothing_behind(self) -> None:
         response = self.pay(card=DECLINED_CARD)

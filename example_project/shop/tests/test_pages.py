@@ -5,8 +5,9 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.test import TestCase
 from django.urls import reverse
+from django.utils import timezone
 from django_airalo import services
-from django_airalo.models import Esim
+from django_airalo.models import Country, Esim, Operator, Package, PricingRule
 
 from .base import ShopTestCase, make_package
 
@@ -35,6 +36,24 @@ class PackagePagesTests(TestCase):
         self.assertEqual(self.listed(country="japan"), ["japan-1gb"])
         self.assertEqual(self.listed(country="atlantis"), [])
         self.assertEqual(self.listed(page="99"), ["japan-1gb", "iceland-5gb"])
+
+    def test_a_country_has_what_works_there(self) -> None:
+        Package.objects.filter(package_id="japan-1gb").update(country_code="JP")
+        operator = Operator.objects.create(airalo_id=2, title="Asiaverse", synced_at=timezone.now())
+        operator.countries.add(Country.objects.create(code="JP", title="Japan"))
+        make_package("asia-1gb", location="Asia", location_slug="asia", operator=operator, price="9.00")
+        self.assertEqual(self.listed(country="japan"), ["japan-1gb", "asia-1gb"])
+        self.assertEqual(self.listed(country="asia"), ["asia-1gb"])
+
+    def test_prices_are_what_the_rules_make_of_them(self) -> None:
+        PricingRule.objects.create(name="All", base="retail", markup=10, rounding="99")
+        for number in range(10):
+            make_package(f"more-{number}")
+        with self.assertNumQueries(4):  # places, count, packages with operators, rules
+            page = self.client.get(reverse("shop:packages"))
+        self.assertContains(page, "$3.99")
+        self.assertNotContains(page, "$3.00")
+        self.assertContains(self.client.get(reverse("shop:package", args=["japan-1gb"])), "$3.99")
 
     def test_the_list_is_paged(self) -> None:
         for number in range(30):
