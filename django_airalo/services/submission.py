@@ -26,12 +26,14 @@ from django_airalo.models import Esim, EsimOrder
 from . import account, database, fulfilment, lookups
 from .signalling import send_signals
 from .topups import mark_recycled
-from .transitions import change_status, lock, note
+from .transitions import ADDRESS_REFUSED, call_for_attention, change_status, lock, note
 
 Status = EsimOrder.Status
 
 #: Refusals that say something of the account or the operator, not of the order, and the seconds to wait at least.
 TRY_LATER: dict[type[AiraloAPIError], float] = {OperatorMaintenanceError: 120, InsufficientCreditError: 0}
+#: Seconds to wait at least when the shop's webhook address was refused: time to restart, or to be mended.
+ADDRESS_WAIT = 300
 #: Seconds. A Retry-After that asks for more is taken for a mistake: it must not bury an order or break the arithmetic.
 LONGEST_WAIT = 24 * 3600
 
@@ -183,6 +185,8 @@ def _record_failure(order: EsimOrder, error: AiraloAPIError) -> None:
         _put_back(order, reason=str(error), code=error.code, wait=error.retry_after, look_up_first=True)
     elif error.may_have_acted:
         _finish(order, Status.UNCONFIRMED, error, due_in=conf.LOOKUP_DELAYS[0])
+    elif _is_of_the_address(error):
+        _put_back(order, reason=str(error), wait=ADDRESS_WAIT, attention=ADDRESS_REFUSED)
     elif isinstance(error, AiraloRefusedError) and type(error) not in TRY_LATER:
         _finish(order, Status.FAILED, error)
         if isinstance(error, RecycledEsimError) and order.esim_id:
@@ -192,6 +196,18 @@ def _record_failure(order: EsimOrder, error: AiraloAPIError) -> None:
         _put_back(order, reason=str(error), code=error.code, wait=wait)
         if isinstance(error, InsufficientCreditError):
             account.pause_submission(order, error.reason)
+
+
+def _is_of_the_address(error: AiraloAPIError) -> bool:
+    """Whether nothing but the shop's webhook address was refused, or that it has none: the order is as good as before.
+
+    Airalo asks an address with HEAD, so a shop that is being restarted is refused. Documented are the answer to an
+    order without an address, ``{"reason": "User is not opted in and no webhook URL provided."}``, and the form of
+    refusals of a field; the words for an address that does not answer are not.
+    """
+    if not isinstance(error, AiraloRefusedError) or error.code is not None:
+        return False
+    return set(error.field_errors) == {"webhook_url"} or (not error.field_errors and "webhook" in error.reason.lower())
 
 
 @database.in_transaction(durable=True)
@@ -220,8 +236,9 @@ def _put_back(
     code: int | None = None,
     wait: float | None = None,
     look_up_first: bool | None = None,
+    attention: str = "",
 ) -> None:
-    """The order stays to be sent: PENDING again, due no sooner than Airalo asked for."""
+    """The order stays to be sent: PENDING again, due no sooner than Airalo asked for; flagged with ``attention``."""
     order = copy(order)  # as in_transaction says
     delays = conf.RETRY_DELAYS
     delay = delays[min(order.attempt, len(delays)) - 1]
@@ -240,6 +257,8 @@ def _put_back(
     )
     if not changed:
         _note_lost_claim(order, reason, now)
+    elif attention:
+        call_for_attention(lock(order.pk), attention, now=now, source="submit")
 
 
 def _note_lost_claim(order: EsimOrder, outcome: str, now: datetime) -> None:

@@ -15,6 +15,12 @@ from . import database
 
 logger = logging.getLogger("django_airalo.orders")
 
+#: Of an order that waits to be sent; withdrawn as soon as it does not.
+ADDRESS_REFUSED = (
+    "Airalo refused the webhook address. The order's webhook_url, or else AIRALO_WEBHOOK_URL, must be a public address "
+    "that answers HEAD with 200. The order is tried again until it is, or until it is cancelled."
+)
+
 Status = EsimOrder.Status
 
 #: From each status, the statuses that may follow. What was delivered is always recorded: COMPLETED can follow all.
@@ -84,6 +90,8 @@ def change_status(
         return False
     for name, value in {"status": new_status, **fields}.items():
         setattr(order, name, value)
+    if ADDRESS_REFUSED in order.attention and new_status not in (Status.PENDING, Status.SUBMITTING):
+        _withdraw_call(order, ADDRESS_REFUSED)  # no longer the reason why it is not at Airalo
     OrderEvent.objects.create(
         order=order,
         kind=OrderEvent.Kind.STATUS_CHANGED,
@@ -130,3 +138,10 @@ def call_for_attention(order: EsimOrder, reason: str, *, now: datetime, source: 
     EsimOrder.objects.filter(pk=order.pk).update(attention=order.attention)
     note(order, reason, now=now, source=source, kind=OrderEvent.Kind.ATTENTION)
     logger.error("Order %s needs attention: %s", order.reference, reason)
+
+
+def _withdraw_call(order: EsimOrder, reason: str) -> None:
+    """Take back a reason for a person to look at the order. Its event stays in the log."""
+    lines = lock(order.pk).attention.splitlines()
+    order.attention = "\n".join(line for line in lines if line != reason)
+    EsimOrder.objects.filter(pk=order.pk).update(attention=order.attention)

@@ -39,13 +39,21 @@ class Outcome:
     reason: str = ""
     due: tuple[float, float] | None = None
     look_up_first: bool = False
+    attention: bool = False
+
+
+DEAD = "The webhook url must answer a HEAD request with 200 OK."
+
+
+def refused(**fields):
+    return {"data": fields, "meta": {"message": "the parameter is invalid"}}
 
 
 def business(code):
     return {"code": code, "reason": f"Reason {code}."}
 
 
-AGAIN, LOOKED_UP = (5, 6.25), (60, 60)
+AGAIN, LOOKED_UP, MENDED = (5, 6.25), (60, 60), (300, 375)
 OUTCOMES = {
     "202": Outcome("accepted", 202, ACCEPTED_BODY, due=LOOKED_UP),
     "202 flat": Outcome("accepted", 202, {"request_id": "request-1"}, due=LOOKED_UP),
@@ -57,7 +65,20 @@ OUTCOMES = {
         reason="quantity: SIM quantity is not available.",
     ),
     "422 reason only": Outcome(
-        "failed", 422, {"reason": "User is not opted in and no webhook URL provided."}, reason="not opted in"
+        "pending",
+        422,
+        {"reason": "User is not opted in and no webhook URL provided."},
+        reason="not opted in",
+        due=MENDED,
+        attention=True,
+    ),
+    "422 address": Outcome(
+        "pending", 422, refused(webhook_url=DEAD), reason=f"webhook_url: {DEAD}", due=MENDED, attention=True
+    ),
+    "422 address and more": Outcome("failed", 422, refused(webhook_url=DEAD, quantity="Too many."), reason="Too many."),
+    "422 reason of the order": Outcome("failed", 422, {"reason": "No such package."}, reason="No such package."),
+    "code 34 with a word of webhooks": Outcome(
+        "failed", 422, {"code": 34, "reason": "Gone, no webhook."}, code=34, reason="Gone"
     ),
     "400": Outcome("failed", 400, {"message": "Bad."}, reason="Bad."),
     **{
@@ -136,7 +157,34 @@ def test_what_an_answer_makes_of_the_order(airalo, heard, name):
     expected = [SPECIFIC[outcome.status]] if outcome.status in SPECIFIC else []
     assert [name for name in heard.names() if name != "esim_order_status_changed"] == expected
     assert not changes.filter(signalled_at=None).exists()
-    assert not order.attention
+    assert bool(order.attention) == outcome.attention
+
+
+@pytest.mark.parametrize(
+    ("then", "status"),
+    [
+        (lambda airalo: airalo.answer(202, ACCEPTED_BODY), "accepted"),
+        (lambda airalo: airalo.time_out(bought=True), "unconfirmed"),
+        (lambda airalo: airalo.reject(34), "failed"),
+        (lambda airalo: services.cancel_order(EsimOrder.objects.get()), "cancelled"),
+        (lambda airalo: airalo.answer(429, {}), "pending"),
+    ],
+)
+def test_a_refused_webhook_address_is_shown_until_it_is_mended(airalo, committed, then, status):
+    order = EsimOrderFactory(attention="Something else.")
+    for _ in range(2):
+        airalo.reject(webhook_url=DEAD)
+        due_now(order)
+        order = services.submit_order(order)
+        assert order.attention.splitlines()[0] == "Something else."
+        assert "AIRALO_WEBHOOK_URL" in order.attention
+    assert order.events.filter(kind="attention").count() == 1
+    due_now(order)
+    then(airalo)
+    order = services.submit_order(order)
+    assert order.status == status
+    assert ("AIRALO_WEBHOOK_URL" in order.attention) == (status == "pending")
+    assert "Something else." in order.attention
 
 
 @pytest.mark.parametrize("bought", [True, False])
