@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -18,6 +19,7 @@ from django_airalo import money
 from django_airalo.money import Rounding
 
 from .catalogue import Country, Operator, Package
+from .syncs import CatalogueSync
 
 CURRENCY = RegexValidator(r"^[A-Z]{3}\Z", gettext_lazy("Three capital letters, such as EUR."))
 #: The markup of a rule may be at most this: a price of a thousand times the cost is a slip of the finger.
@@ -171,7 +173,8 @@ class SellingPrice:
     """What to ask for a package, and why. All amounts are in ``currency``.
 
     ``rule`` is the rule that made it, ``None`` if none fits; ``base`` what the markup was put on; ``minimum`` Airalo's
-    retail price, below which no shop may sell; ``markup`` what the rule adds to the base, before rounding.
+    retail price, below which no shop may sell; ``markup`` what the rule adds to the base, before rounding. ``discount``
+    is set if the base is that retail price less so many per cent, which is the cost under Airalo's discount pricing.
     """
 
     amount: Decimal
@@ -182,6 +185,7 @@ class SellingPrice:
     minimum: Decimal
     base_is_net: bool
     is_converted: bool
+    discount: Decimal | None = None
 
     def __str__(self) -> str:
         return money.as_shown(self.amount, self.currency)
@@ -194,7 +198,7 @@ class SellingPrice:
         else:
             text = _("Rule “%(rule)s”: %(base)s %(amount)s and a markup of %(markup)s.") % {
                 "rule": self.rule,
-                "base": _("net price") if self.base_is_net else _("retail price"),
+                "base": self._base_name(),
                 "amount": money.as_shown(self.base, self.currency),
                 "markup": money.as_shown(self.markup, self.currency),
             }
@@ -206,9 +210,15 @@ class SellingPrice:
             text += " " + _("Converted from US dollars at Airalo's rate.")
         return text
 
+    def _base_name(self) -> str:
+        if self.discount is not None:
+            return _("retail price less %(discount)s per cent,") % {"discount": f"{self.discount.normalize():f}"}
+        return _("net price") if self.base_is_net else _("retail price")
+
 
 class PriceList:
-    """The rules and the rate for one currency, read from the database once (two queries)."""
+    """The rules and the rate for one currency, read from the database once (two queries, and a third for the discount
+    once a rule on the net price meets a package without one)."""
 
     def __init__(self, currency: str) -> None:
         self.currency = money.currency_code(currency)
@@ -238,11 +248,14 @@ class PriceList:
         minimum, minimum_converted = self._in_currency(package.minimum_price(self.currency), package.price)
         if minimum is None:
             return None
-        base, base_converted, is_net = minimum, minimum_converted, False
+        base, base_converted, is_net, discount = minimum, minimum_converted, False, None
         if rule is not None and rule.base == PricingRule.Base.NET:
             net, net_converted = self._in_currency(package.cost(self.currency), package.net_price)
             if net is not None:
                 base, base_converted, is_net = net, net_converted, True
+            elif self._discount is not None:
+                discount = self._discount
+                base = money.round_up(minimum * (100 - discount) / 100, self.currency)
         markup = rule.markup_on(base) if rule else Decimal(0)
         amount = money.selling_price(
             base,
@@ -261,7 +274,16 @@ class PriceList:
             minimum=minimum,
             base_is_net=is_net,
             is_converted=minimum_converted or base_converted,
+            discount=discount,
         )
+
+    @cached_property
+    def _discount(self) -> Decimal | None:
+        """Per cent off the retail price that the shop pays, by the last good sync; ``None`` if it did not say."""
+        last = CatalogueSync.objects.last_success()
+        if last is None or last.pricing_model != "discount_pricing" or last.discount_percentage is None:
+            return None
+        return last.discount_percentage if 0 <= last.discount_percentage <= 100 else None
 
     def _in_currency(self, given: Decimal | None, in_dollars: Decimal | None) -> tuple[Decimal | None, bool]:
         """Airalo's price in the currency; else its price in dollars, converted. And whether it was converted."""

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import translation
 
 from django_airalo import services
-from django_airalo.models import Country, ExchangeRate, PricingRule
+from django_airalo.models import CatalogueSync, Country, ExchangeRate, PricingRule
 from tests.factories import LONG_AGO, OperatorFactory, PackageFactory, PricingRuleFactory
 from tests.scripted_server import Answer
 
@@ -80,6 +80,41 @@ def test_where_there_is_no_net_price_the_retail_price_is_the_base(package):
     package.net_price, package.net_prices = None, {}
     price = package.selling_price("USD")
     assert (price.amount, price.base_is_net) == (Decimal("4.95"), False)
+
+
+def discount_pricing(percentage, **fields):
+    values = {"pricing_model": "discount_pricing", "discount_percentage": percentage, "started_at": LONG_AGO}
+    return CatalogueSync.objects.create(kind="packages", **{**values, "finished_at": LONG_AGO, **fields})
+
+
+def test_under_discount_pricing_the_cost_is_the_base(package, django_assert_num_queries):
+    PricingRuleFactory(name="All", base="net", markup="50")
+    package.net_price, package.net_prices = None, {}
+    discount_pricing(20)
+    discount_pricing(70, error="It broke off.")
+    price = package.selling_price("USD")
+    assert (price.base, price.discount, price.base_is_net) == (Decimal("3.60"), 20, False)
+    assert price.amount == Decimal("5.40")
+    assert price.explanation == ("Rule “All”: retail price less 20 per cent, 3.60 USD and a markup of 1.80 USD.")
+    assert package.selling_price("EUR").base == Decimal("3.14")  # 3.136, rounded up
+    with django_assert_num_queries(2):  # rules and the discount, however many packages
+        services.price_packages([package] * 5, "USD")
+
+
+def test_a_net_price_goes_before_the_discount_and_a_model_without_one_has_none(package):
+    rule = PricingRuleFactory(base="net", markup="0")
+    discount_pricing(20)
+    assert package.selling_price("USD").base == Decimal("1.50")
+    package.net_price, package.net_prices = None, {}
+    rule.base = "retail"
+    rule.save()
+    assert package.selling_price("USD").discount is None
+    rule.base = "net"
+    rule.save()
+    for percentage, model in ((20, "net_pricing"), (None, "discount_pricing"), (101, "discount_pricing")):
+        discount_pricing(percentage, pricing_model=model)
+        price = package.selling_price("USD")
+        assert (price.base, price.discount) == (Decimal("4.50"), None)
 
 
 def test_a_fixed_markup_is_for_its_currency_alone(package):
@@ -153,7 +188,7 @@ def test_no_price_is_made_of_nothing():
 
 def test_many_packages_cost_two_queries(django_assert_num_queries):
     operator = OperatorFactory()
-    packages = [PackageFactory(operator=operator, price=n + 1) for n in range(20)]
+    packages = [PackageFactory(operator=operator, price=n + 1, net_price=1) for n in range(20)]
     for package in packages:
         PricingRuleFactory(package=package)
     with django_assert_num_queries(2):
