@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from django_airalo.conf import conf
 from django_airalo.models import EsimOrder
 
 from . import database
@@ -45,7 +48,10 @@ def mark_never_placed(order: EsimOrder, *, decided_by: str = "") -> bool:
 
 @database.in_transaction()
 def mark_failed(order: EsimOrder, *, decided_by: str = "") -> bool:
-    """Decide that an unconfirmed order is given up. If its eSIM arrives after all, it is completed as late.
+    """Decide that an unconfirmed order is given up.
+
+    It may have reached Airalo, so it is still looked up for ``AIRALO_OVERDUE_AFTER`` seconds (a future order, until as
+    long after its date). If its eSIM arrives after all, by look-up or webhook, it is completed as late.
 
     Args:
         decided_by: who decided, for the order's log.
@@ -56,15 +62,18 @@ def mark_failed(order: EsimOrder, *, decided_by: str = "") -> bool:
     current = lock(order.pk)
     if current.status != Status.UNCONFIRMED:
         return False
+    now = database.now()
     reason = f"Marked as failed by {decided_by or 'a person'}."
     change_status(
         current,
         Status.FAILED,
-        now=database.now(),
+        now=now,
         source="operator",
         detail=reason,
         error_reason=reason,
         attention="",
+        lookups=0,  # those before have made the next ones rare
+        due_at=now + timedelta(seconds=conf.LOOKUP_DELAYS[0]),
     )
     signal_after_commit(current)
     order.refresh_from_db()

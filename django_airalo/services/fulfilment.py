@@ -19,7 +19,7 @@ from .transitions import TRANSITIONS, call_for_attention, change_status, lock, n
 
 Status = EsimOrder.Status
 
-#: Orders that nothing more is expected of. One that Airalo accepted too late is looked up all the same, for a while.
+#: Orders that nothing more is expected of. One that may be at Airalo is looked up all the same, for a while.
 GIVEN_UP = (Status.FAILED, Status.CANCELLED)
 OVERDUE = "Overdue: accepted, but neither delivered nor refused."
 
@@ -39,8 +39,8 @@ def next_look_up(order: EsimOrder, now: datetime) -> datetime:
 
 
 def is_overdue(order: EsimOrder, now: datetime) -> bool:
-    """Whether Airalo should have delivered long ago: since it took the order, or since a future order's date."""
-    since = [moment for moment in (order.accepted_at, order.due_date) if moment]
+    """Whether Airalo should have delivered long ago: since it took the order, its date, or when it was given up."""
+    since = [moment for moment in (order.accepted_at, order.due_date, order.failed_at) if moment]
     return bool(since) and now - max(since) > timedelta(seconds=conf.OVERDUE_AFTER)
 
 

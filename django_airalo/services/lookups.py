@@ -35,6 +35,7 @@ Status = EsimOrder.Status
 #: Airalo's statuses of an order that brings no eSIM.
 NOT_DELIVERED = ("failed", "refunded")
 VANISHED = "Airalo lists neither the future order any more nor an order made from it. Was it cancelled there?"
+LISTED = "Airalo lists the order, without eSIMs yet, though it had been given up here: it may be delivered and charged."
 #: Orders on one page of Airalo's list. Airalo documents no highest number; if it gives fewer, there are more pages.
 LIST_PAGE_SIZE = 100
 #: Seconds to wait for one page when the limit for look-ups is reached.
@@ -170,6 +171,8 @@ def _look_up(order: EsimOrder) -> list[OrderData]:
 def record(order_pk: int, findings: Findings, *, source: str) -> None:
     """What a look-up says of one order."""
     order, now = lock(order_pk), database.now()
+    if order.status in GIVEN_UP and findings.is_complete and is_overdue(order, now):
+        EsimOrder.objects.filter(pk=order.pk).update(due_at=None)  # this was the last look
     if findings.orders:
         record_found(order, findings.orders, now=now, source=source)
     elif findings.future_orders:
@@ -208,6 +211,8 @@ def record_listed(order: EsimOrder, data: OrderData, *, now: datetime, source: s
         change_status(order, Status.ACCEPTED, now=now, source=source, **fields)
     elif order.status == Status.ACCEPTED and is_overdue(order, now):
         call_for_attention(order, OVERDUE, now=now, source=source)
+    elif order.status in GIVEN_UP:
+        call_for_attention(order, LISTED, now=now, source=source)
     else:
         note(order, "Airalo lists the order, without eSIMs.", now=now, source=source, kind=OrderEvent.Kind.LOOKED_UP)
 
@@ -217,8 +222,6 @@ def _record_not_found(order: EsimOrder, *, now: datetime, source: str) -> None:
         _record_vanished(order, now=now, source=source)
     elif order.status == Status.ACCEPTED and is_overdue(order, now):
         call_for_attention(order, OVERDUE, now=now, source=source)
-    elif order.status in GIVEN_UP and is_overdue(order, now):
-        EsimOrder.objects.filter(pk=order.pk).update(due_at=None)
     elif order.status == Status.UNCONFIRMED:
         note(order, "Airalo does not list the order.", now=now, source=source, kind=OrderEvent.Kind.LOOKED_UP)
         waited = now - (order.unconfirmed_at or now)

@@ -10,7 +10,7 @@ from django_airalo.exceptions import IllegalTransitionError
 from django_airalo.models import EsimOrder, OrderEvent
 from django_airalo.services import database
 from django_airalo.services.transitions import TRANSITIONS, call_for_attention, change_status, lock
-from tests.factories import FAR_AHEAD, EsimOrderFactory
+from tests.factories import FAR_AHEAD, EsimOrderFactory, ago, at_airalo, due_now
 
 pytestmark = pytest.mark.django_db
 
@@ -193,3 +193,44 @@ def test_a_delivery_after_that_decision_is_late(airalo, heard, committed):
     order.refresh_from_db()
     assert order.status == "completed"
     assert heard.of("esim_order_completed")[0]["late"] is True
+
+
+def test_an_order_marked_as_failed_is_found_without_a_webhook(airalo, heard, committed, settings):
+    settings.AIRALO_LOOKUP_DELAYS = [60, 3600]
+    airalo.time_out(bought=True)
+    order = services.submit_order(EsimOrderFactory())
+    EsimOrder.objects.update(lookups=9)
+    before = database.now()
+    with committed():
+        services.mark_failed(order)
+    assert abs((order.due_at - before).total_seconds() - 60) < 5  # soon again, however rare the look-ups were
+    for _ in range(2):
+        due_now(order)
+        airalo.settle()
+        order.refresh_from_db()
+        assert (order.status, order.attention) == ("failed", "")
+        assert order.due_at > database.now()
+    airalo.list(order)
+    due_now(order)
+    airalo.settle()
+    order.refresh_from_db()
+    assert (order.status, order.due_at, order.esims.count()) == ("completed", None, 1)
+    assert heard.of("esim_order_completed")[0]["late"] is True
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_the_look_ups_of_what_was_marked_as_failed_end(airalo, settings, committed, is_listed):
+    settings.AIRALO_OVERDUE_AFTER = 100
+    order = EsimOrderFactory(unconfirmed=True)
+    if is_listed:  # but without eSIMs
+        at_airalo(airalo, order, sims=[])
+    with committed():
+        services.mark_failed(order)
+    for given_up, is_over in ((90, False), (110, True)):
+        EsimOrder.objects.update(failed_at=ago(given_up))
+        due_now(order)
+        airalo.settle()
+        order.refresh_from_db()
+        assert (order.status, order.due_at is None) == ("failed", is_over)
+    assert ("though it had been given up" in order.attention) is is_listed
+    assert order.events.filter(kind="attention").count() == is_listed
