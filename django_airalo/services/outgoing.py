@@ -123,10 +123,32 @@ def _settle(row: Row, status: str, **fields: Any) -> None:
     unchanged = type(row)._default_manager.filter(pk=row.pk, status__in=known, attempt=row.attempt)
     if not unchanged.update(status=status, due_at=None, **fields, **_signal_due(now)):
         logger.error("%s %s was sent again before the first answer came: %s", type(row).__name__, row.pk, status)
-        return
+        if status != row.ACCEPTED:
+            return
+        fields = _keep_late_answer(row, fields, known)
     level = logging.INFO if status == row.ACCEPTED else logging.ERROR
     logger.log(level, "%s %s: %s %s", type(row).__name__, row.pk, status, fields["error"])
     signal_after_commit(type(row), row.pk)
+
+
+def _keep_late_answer(row: Row, fields: dict[str, Any], open_statuses: Collection[str]) -> dict[str, Any]:
+    """Airalo carried out two attempts: what the late answer gave is kept beside what was there. Returns what was set.
+
+    A newer attempt that has not sent anything yet loses its claim by that, so it will not.
+    """
+    rows = type(row)._default_manager.using(database.alias()).filter(pk=row.pk)
+    rows.update(attempt=F("attempt"))  # holds the row until the transaction ends, on every database
+    current = rows.get()
+    ids = [f"{name} {value}" for name, value in fields.items() if name.endswith("_id") and value is not None]
+    error = " ".join([f"The answer to attempt {row.attempt} came late, so it may have been carried out twice.", *ids])
+    kept: dict[str, Any] = {"error": "\n".join(filter(None, [current.error, error]))}
+    for name in row.SECRETS:
+        lines = [*getattr(current, name).splitlines(), *str(fields.get(name, "")).splitlines()]
+        kept[name] = "\n".join(dict.fromkeys(lines))
+    if current.status in {*open_statuses, REFUSED}:
+        kept = {**fields, **kept, "status": row.ACCEPTED, "due_at": None}
+    rows.update(**kept, **_signal_due(database.now()))
+    return kept
 
 
 def _signal_due(now: Any) -> dict[str, Any]:

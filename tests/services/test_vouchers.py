@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from django_airalo import services
+from django_airalo.client import AiraloClient, use_client
 from django_airalo.exceptions import IdempotencyConflictError
 from django_airalo.models import Voucher
 from tests.factories import LONG_AGO
@@ -169,6 +170,43 @@ def test_a_worker_that_died_leaves_it_unconfirmed(server):
     assert services.sweep().expired == 1
     assert Voucher.objects.get().status == "unconfirmed"
     assert asked(server) == []
+
+
+class Meanwhile(AiraloClient):
+    """The real client; before an answer is handed on, something happens to the row."""
+
+    changes: dict
+
+    def create_esim_vouchers(self, *args):
+        answer = super().create_esim_vouchers(*args)
+        Voucher.objects.update(**self.changes)
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("changes", "codes"),
+    [
+        ({"status": "pending", "attempt": 1, "due_at": LONG_AGO}, CODES),  # a person had it sent again
+        ({"status": "sending", "attempt": 2, "due_at": LONG_AGO}, CODES),  # another worker is about to send it
+        ({"status": "refused", "attempt": 2, "due_at": None, "error": "No credit."}, CODES),
+        ({"status": "created", "attempt": 2, "due_at": None, "codes": "TESTCODECCCC"}, ["TESTCODECCCC", *CODES]),
+    ],
+)
+def test_codes_that_come_late_are_kept(server, create, heard, changes, codes):
+    client = Meanwhile()
+    client.changes = changes
+    previous = use_client(client)
+    try:
+        voucher = create(package_id="test-7days-1gb", quantity=2)
+    finally:
+        use_client(previous)
+    assert (voucher.status, voucher.code_list, voucher.due_at) == ("created", codes, None)
+    assert "TESTCODE" not in voucher.error
+    assert ("attempt 1 came late" in voucher.error) == (changes["attempt"] == 2)
+    assert (changes.get("error") or "") in voucher.error
+    assert heard.of("voucher_changed")[-1]["status"] == "created"
+    services.sweep()
+    assert len(asked(server)) == 1
 
 
 def test_it_must_not_be_sent_inside_a_transaction(server):
