@@ -138,17 +138,24 @@ def _keep_late_answer(row: Row, fields: dict[str, Any], open_statuses: Collectio
     """
     rows = type(row)._default_manager.using(database.alias()).filter(pk=row.pk)
     rows.update(attempt=F("attempt"))  # holds the row until the transaction ends, on every database
-    current = rows.get()
-    ids = [f"{name} {value}" for name, value in fields.items() if name.endswith("_id") and value is not None]
+    current: Row = rows.get()
+    ids: list[str] = [f"{name} {value}" for name, value in fields.items() if name.endswith("_id") and value is not None]
     error = " ".join([f"The answer to attempt {row.attempt} came late, so it may have been carried out twice.", *ids])
     kept: dict[str, Any] = {"error": "\n".join(filter(None, [current.error, error]))}
-    for name in row.SECRETS:
-        lines = [*getattr(current, name).splitlines(), *str(fields.get(name, "")).splitlines()]
-        kept[name] = "\n".join(dict.fromkeys(lines))
+    kept |= _joined_secrets(current, fields)
     if current.status in {*open_statuses, REFUSED}:
         kept = {**fields, **kept, "status": row.ACCEPTED, "due_at": None}
     rows.update(**kept, **_signal_due(database.now()))
     return kept
+
+
+def _joined_secrets(row: Refund | Voucher, fields: Mapping[str, Any]) -> dict[str, str]:
+    """What the row has of each secret, and what came, a line each."""
+    joined = {}
+    for name in row.SECRETS:
+        lines = [*getattr(row, name).splitlines(), *str(fields.get(name, "")).splitlines()]
+        joined[name] = "\n".join(dict.fromkeys(lines))
+    return joined
 
 
 def _signal_due(now: Any) -> dict[str, Any]:
