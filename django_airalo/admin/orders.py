@@ -99,7 +99,7 @@ class EsimOrderAdmin(ReadOnlyAdmin):
         # None is a grey mark, True a green one; a person looks for the red one.
         return False if order.attention else None
 
-    @admin.display(description=gettext_lazy("eSIM that was topped up"))
+    @admin.display(description=gettext_lazy("topped up eSIM"))
     def topped_up_esim(self, order: EsimOrder) -> SafeString | str:
         # Not by the relation, which would decrypt the eSIM's secrets.
         esim = Esim.objects.only("iccid").filter(pk=order.esim_id).first() if order.esim_id else None

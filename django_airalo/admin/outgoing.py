@@ -56,7 +56,7 @@ class RefundAdmin(OutgoingAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).annotate(_esims=Count("esims"))
 
-    @admin.display(description=gettext_lazy("eSIMs"))
+    @admin.display(description=gettext_lazy("Airalo eSIMs"))
     def number_of_esims(self, refund: Any) -> int:
         return int(refund._esims)
 

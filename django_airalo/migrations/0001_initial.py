@@ -128,8 +128,8 @@ class Migration(migrations.Migration):
                 ('packages_synced_at', models.DateTimeField(blank=True, null=True, verbose_name='packages as of')),
             ],
             options={
-                'verbose_name': 'eSIM',
-                'verbose_name_plural': 'eSIMs',
+                'verbose_name': 'Airalo eSIM',
+                'verbose_name_plural': 'Airalo eSIMs',
                 'ordering': ('-id',),
                 'permissions': [('view_activation_code', 'Can see activation codes')],
             },
@@ -206,12 +206,12 @@ class Migration(migrations.Migration):
                 ('completed_at', models.DateTimeField(blank=True, null=True, verbose_name='completed at')),
                 ('failed_at', models.DateTimeField(blank=True, null=True, verbose_name='failed at')),
                 ('cancelled_at', models.DateTimeField(blank=True, null=True, verbose_name='cancelled at')),
-                ('esim', models.ForeignKey(blank=True, help_text='The eSIM that a top-up is for.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='topups', to='django_airalo.esim', verbose_name='eSIM')),
+                ('esim', models.ForeignKey(blank=True, help_text='The eSIM that a top-up is for.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='topups', to='django_airalo.esim', verbose_name='Airalo eSIM')),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='airalo_orders', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
             options={
-                'verbose_name': 'eSIM order',
-                'verbose_name_plural': 'eSIM orders',
+                'verbose_name': 'Airalo order',
+                'verbose_name_plural': 'Airalo orders',
                 'ordering': ('-id',),
             },
         ),
@@ -235,7 +235,7 @@ class Migration(migrations.Migration):
                 ('activated_at', models.DateTimeField(blank=True, null=True, verbose_name='activated at')),
                 ('expires_at', models.DateTimeField(blank=True, null=True, verbose_name='expires at')),
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
-                ('esim', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='packages', to='django_airalo.esim', verbose_name='eSIM')),
+                ('esim', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='packages', to='django_airalo.esim', verbose_name='Airalo eSIM')),
             ],
             options={
                 'verbose_name': 'package of an eSIM',
@@ -393,7 +393,7 @@ class Migration(migrations.Migration):
                 ('notes', models.CharField(blank=True, max_length=255, verbose_name='notes')),
                 ('email', models.EmailField(blank=True, help_text='Where Airalo answers.', max_length=254, verbose_name='e-mail')),
                 ('refund_id', models.CharField(blank=True, db_index=True, max_length=255, verbose_name='Airalo refund id')),
-                ('esims', models.ManyToManyField(related_name='refunds', to='django_airalo.esim', verbose_name='eSIMs')),
+                ('esims', models.ManyToManyField(related_name='refunds', to='django_airalo.esim', verbose_name='Airalo eSIMs')),
             ],
             options={
                 'verbose_name': 'refund',
@@ -448,7 +448,7 @@ class Migration(migrations.Migration):
                 ('level', models.CharField(blank=True, help_text='Of the notice, as Airalo sent it.', max_length=20, verbose_name='level')),
                 ('remaining_percentage', models.DecimalField(decimal_places=2, help_text='As the notice says.', max_digits=5, null=True, verbose_name='per cent left')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='at')),
-                ('esim', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='usage_records', to='django_airalo.esim', verbose_name='eSIM')),
+                ('esim', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='usage_records', to='django_airalo.esim', verbose_name='Airalo eSIM')),
             ],
             options={
                 'verbose_name': 'usage record',
@@ -526,7 +526,7 @@ class Migration(migrations.Migration):
                 ('content', django_airalo.models.fields.EncryptedTextField(help_text="Airalo's answer, as JSON.", verbose_name='content')),
                 ('fetched_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='as of')),
                 ('refresh_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='to be fetched again at')),
-                ('esim', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='instructions', to='django_airalo.esim', verbose_name='eSIM')),
+                ('esim', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='instructions', to='django_airalo.esim', verbose_name='Airalo eSIM')),
             ],
             options={
                 'verbose_name': 'instructions',

@@ -103,8 +103,8 @@ class Esim(UsageFields):
     objects = EsimQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("eSIM")
-        verbose_name_plural = _("eSIMs")
+        verbose_name = _("Airalo eSIM")
+        verbose_name_plural = _("Airalo eSIMs")
         ordering = ("-id",)
         permissions = [("view_activation_code", _("Can see activation codes"))]
 
@@ -127,7 +127,7 @@ class EsimPackage(models.Model):
         FINISHED = "finished", pgettext_lazy("package of an eSIM", "Used up")
         EXPIRED = "expired", pgettext_lazy("package of an eSIM", "Expired")
 
-    esim = models.ForeignKey(Esim, verbose_name=_("eSIM"), on_delete=models.CASCADE, related_name="packages")
+    esim = models.ForeignKey(Esim, verbose_name=_("Airalo eSIM"), on_delete=models.CASCADE, related_name="packages")
     airalo_id = models.BigIntegerField(_("Airalo id"))
     package_id = models.CharField(_("package"), max_length=255, blank=True)
     type = models.CharField(_("type"), max_length=20, blank=True, help_text=_("sim or topup"))
@@ -158,7 +158,7 @@ class EsimPackage(models.Model):
 class EsimInstructions(models.Model):
     """Airalo's steps for installing one eSIM, in one language. They hold the activation code."""
 
-    esim = models.ForeignKey(Esim, verbose_name=_("eSIM"), on_delete=models.CASCADE, related_name="instructions")
+    esim = models.ForeignKey(Esim, verbose_name=_("Airalo eSIM"), on_delete=models.CASCADE, related_name="instructions")
     language = models.CharField(_("language"), max_length=10, help_text=_("As Airalo was asked for it."))
     content = EncryptedTextField(_("content"), help_text=_("Airalo's answer, as JSON."))
     fetched_at = models.DateTimeField(_("as of"), default=timezone.now, editable=False)

@@ -116,7 +116,7 @@ class EsimOrder(models.Model):
     )
     esim = models.ForeignKey(
         "django_airalo.Esim",
-        verbose_name=_("eSIM"),
+        verbose_name=_("Airalo eSIM"),
         null=True,
         blank=True,
         on_delete=models.CASCADE,
@@ -184,8 +184,8 @@ class EsimOrder(models.Model):
     objects = EsimOrderQuerySet.as_manager()
 
     class Meta:
-        verbose_name = _("eSIM order")
-        verbose_name_plural = _("eSIM orders")
+        verbose_name = _("Airalo order")
+        verbose_name_plural = _("Airalo orders")
         ordering = ("-id",)
         indexes = [
             models.Index(fields=["status", "created_at"], name="airalo_order_status"),

@@ -66,7 +66,7 @@ class Refund(Outgoing):
     OPEN = (Status.PENDING, Status.SENDING, Status.REQUESTED, Status.UNCONFIRMED, Status.APPROVED)
 
     status = models.CharField(_("status"), max_length=11, choices=Status, default=Status.PENDING, db_index=True)
-    esims = models.ManyToManyField(Esim, verbose_name=_("eSIMs"), related_name="refunds")
+    esims = models.ManyToManyField(Esim, verbose_name=_("Airalo eSIMs"), related_name="refunds")
     # Without choices, since Airalo's list has changed before.
     reason = models.CharField(_("reason"), max_length=255)
     notes = models.CharField(_("notes"), max_length=MAX_NOTES, blank=True)

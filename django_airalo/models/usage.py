@@ -120,7 +120,7 @@ class UsageRecord(UsageFields, Signalled):
         LIST = "list", pgettext_lazy("usage", "List of eSIMs")
 
     esim = models.ForeignKey(
-        "django_airalo.Esim", verbose_name=_("eSIM"), on_delete=models.CASCADE, related_name="usage_records"
+        "django_airalo.Esim", verbose_name=_("Airalo eSIM"), on_delete=models.CASCADE, related_name="usage_records"
     )
     source = models.CharField(_("source"), max_length=8, choices=Source)
     old_status = models.CharField(_("status before"), max_length=10, choices=UsageStatus)

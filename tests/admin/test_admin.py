@@ -130,15 +130,21 @@ def test_all_models_are_registered():
     assert {model for model in admin.site._registry if model._meta.app_label == "django_airalo"} == {*MODELS, *EDITABLE}
 
 
+#: What Django makes of a name that begins with "eSIM", by capitalising it.
+WRONG = re.compile(r"\bESIMs?\b")
+
+
 @pytest.mark.parametrize("model", MODELS + EDITABLE)
 def test_list_and_detail_render(root, model):
     fill(2)
     response = root.get(url(model))
     assert response.status_code == 200
     assert response.context["cl"].result_count == model.objects.count()
+    assert not WRONG.search(response.content.decode())
     for row in model.objects.all():
         page = root.get(url(model, "change", row.pk))
         assert page.status_code == 200
+        assert not WRONG.search(page.content.decode())
         assert page.context["original"] == row
         assert root.get(url(model, "history", row.pk)).status_code == 200
 
