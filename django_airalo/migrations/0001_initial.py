@@ -556,10 +556,6 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'submitting', 'accepted', 'completed', 'failed', 'unconfirmed', 'scheduled', 'cancelled'])), name='airalo_order_status_known'),
         ),
         migrations.AddConstraint(
-            model_name='esimorder',
-            constraint=models.CheckConstraint(condition=models.Q(('type', 'sim'), models.Q(('esim__isnull', False), ('type', 'topup')), ('is_imported', True), _connector='OR'), name='airalo_order_topup_of_esim'),
-        ),
-        migrations.AddConstraint(
             model_name='esimpackage',
             constraint=models.UniqueConstraint(fields=('esim', 'airalo_id'), name='airalo_esim_package_once'),
         ),

@@ -211,12 +211,6 @@ class EsimOrder(models.Model):
                 ),
                 name="airalo_order_status_known",
             ),
-            models.CheckConstraint(
-                condition=models.Q(type="sim")
-                | models.Q(type="topup", esim__isnull=False)
-                | models.Q(is_imported=True),
-                name="airalo_order_topup_of_esim",
-            ),
         ]
 
     def __str__(self) -> str:

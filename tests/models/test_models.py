@@ -161,3 +161,13 @@ def test_words_for_people():
     assert OrderEvent.objects.count() == 2
     assert WebhookEvent.objects.count() == 1
     assert "why" in str(SubmissionPause(reason="why"))
+
+
+def test_an_order_can_be_deleted_with_its_esims_and_their_topups():
+    esim = EsimFactory()
+    topup = EsimOrderFactory(type="topup", esim=esim)
+    other = EsimOrderFactory()
+    esim.order.delete()
+    assert list(EsimOrder.objects.values_list("pk", flat=True)) == [other.pk]
+    assert not Esim.objects.exists()
+    assert not OrderEvent.objects.filter(order=topup.pk).exists()

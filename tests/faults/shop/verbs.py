@@ -8,6 +8,7 @@ import random
 import socketserver
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,7 @@ def sell(first: str, step: str, count: str, seed: str, package_id: str) -> None:
     from django.db import DatabaseError, close_old_connections, transaction
 
     from django_airalo import services
+    from django_airalo.exceptions import IdempotencyConflictError
     from django_airalo.models import EsimOrder
 
     from .models import ShopOrder
@@ -219,7 +221,8 @@ def sell(first: str, step: str, count: str, seed: str, package_id: str) -> None:
                     continue
                 if rolls_back:
                     rolls_back = False
-                    with transaction.atomic():
+                    # The commit of a shop that was killed may come when this one has looked: then the key is taken.
+                    with suppress(IdempotencyConflictError), transaction.atomic():
                         services.place_order(**{**content, "description": f"rolled back {number}"})
                         raise RuntimeError
                 with transaction.atomic():
