@@ -26,6 +26,9 @@ Row = dict[str, Any]
 
 #: A row that is due may wait this long for the next sweep without being called stuck.
 SLACK = timedelta(seconds=10)
+#: The same for an order of which a person was told already: it is looked up now and then, and a sweep that has much to do
+#: (half a minute for each kind of row, 20 seconds for usage) comes to it later.
+SLACK_ON_HOLD = timedelta(seconds=90)
 
 
 @dataclass
@@ -223,7 +226,8 @@ def _states(shop: ShopLedger, verdict: Verdict, waiting: set[str]) -> None:
     for order in shop.orders:
         name = f"{order['reference']} is {order['status']}"
         passing = {"pending", "submitting", "accepted"} - waiting
-        overdue = order["due_at"] is not None and order["due_at"] < shop.at - SLACK
+        slack = SLACK_ON_HOLD if order["status"] == "unconfirmed" and order["attention"] else SLACK
+        overdue = order["due_at"] is not None and order["due_at"] < shop.at - slack
         if order["status"] in passing or (overdue and order["status"] not in waiting):
             verdict.stuck.append(f"{name}, due at {order['due_at']}")
         if order["status"] == "unconfirmed" and not (order["attention"] and order["reference"] in told):
