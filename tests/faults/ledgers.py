@@ -26,8 +26,8 @@ Row = dict[str, Any]
 
 #: A row that is due may wait this long for the next sweep without being called stuck.
 SLACK = timedelta(seconds=10)
-#: The same for an order of which a person was told already: it is looked up now and then, and a sweep that has much to do
-#: (half a minute for each kind of row, 20 seconds for usage) comes to it later.
+#: The same for an order of which a person was told already: it is looked up now and then, and a sweep that has much to
+#: do (half a minute for each kind of row, 20 seconds for usage) comes to it later.
 SLACK_ON_HOLD = timedelta(seconds=90)
 
 

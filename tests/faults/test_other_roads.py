@@ -173,7 +173,7 @@ def test_no_credit_pauses_and_is_made_up_for(world: World, road: Road) -> None:
 
 def test_a_worker_that_hangs_beyond_its_lease_is_answered_at_last(world: World, road: Road) -> None:
     (pk,) = world.place_only(**road.prepare(world))
-    world.emulator.fault({"delay_after": 3}, road.endpoint)
+    world.emulator.fault({"delay_after": 8}, road.endpoint)
     worker = world.start("call", "submit_order", pk)
     wait_until(lambda: road.sold(world) == 1, "a purchase")
     world.emulator.fault("500", road.looked_up_in, times=None)
