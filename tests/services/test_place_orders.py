@@ -110,8 +110,9 @@ def test_as_many_queries_for_many_orders_as_for_few(airalo, known):
         return len([query for query in queries if not query["sql"].startswith(("SAVEPOINT", "RELEASE"))])
 
     assert package.type == "sim"
-    # The keys, the packages, the clock, the orders, their events.
-    assert cost(6) == cost(60) == 5
+    # The keys, the packages, the clock, the orders, their events. Of more orders, Django 5.2 makes several inserts on
+    # SQLite, each of 999 values at most.
+    assert cost(6) == cost(20) == 5
 
 
 def test_future_and_sync_orders_in_one_batch(airalo):
