@@ -188,9 +188,11 @@ def test_row_10_a_token_is_had_when_the_limit_is_over(make_world: MakeWorld) -> 
     used_up_at = time.time()
     world.place()
     world.laws({"completed": 1})
-    first, second = world.emulator.requests("token")
-    assert (first["status"], second["status"]) == (429, 200)
-    assert second["at"] >= used_up_at + 7.9
+    *refused, had = world.emulator.requests("token")
+    # Mostly one; two when a second process had asked before the first one's 429 was known to it.
+    assert [request["status"] for request in refused] in ([429], [429, 429])
+    assert had["status"] == 200
+    assert had["at"] >= used_up_at + 7.9
 
 
 CODES: dict[int, str] = {
