@@ -178,7 +178,8 @@ class Storm:
             if name.startswith("shop") and process.wait(0) == 0:
                 continue
             self.deaths[name.split("-")[0]] += 1
-            assert self.deaths.total() < MOST_DEATHS, f"{name} ends by itself:\n{process.errors()[-3000:]}"
+            print(f"{name} has ended by itself:\n{process.errors()[-3000:]}", file=sys.stderr, flush=True)
+            assert self.deaths.total() < MOST_DEATHS, "processes end by themselves, see above"
             self._start(name)
 
     def selling(self) -> bool:
@@ -386,13 +387,15 @@ def main() -> int:
     try:
         with Storm(options.orders, options.seed, options.db, kills=options.kills) as storm:
             started = time.monotonic()
-            with Progress(options.orders) as progress:
-                storm.rage(progress)
-                raged = time.monotonic() - started
-                seconds = storm.calm(progress, options.limit)
-            table, broken = storm.verdict(seconds, raged)
-            if options.keep:
-                shutil.copytree(storm.directory, options.keep, dirs_exist_ok=True)
+            try:
+                with Progress(options.orders) as progress:
+                    storm.rage(progress)
+                    raged = time.monotonic() - started
+                    seconds = storm.calm(progress, options.limit)
+                table, broken = storm.verdict(seconds, raged)
+            finally:
+                if options.keep:
+                    shutil.copytree(storm.directory, options.keep, dirs_exist_ok=True)
     except KeyboardInterrupt:
         print("Interrupted; everything has been ended.", file=sys.stderr)
         return 130
