@@ -34,17 +34,17 @@ FOLDER = tempfile.TemporaryDirectory()
 os.environ.setdefault("TEST_DATABASE_FILE", f"{FOLDER.name}/benchmark.sqlite3")
 django.setup()
 
-from django.conf import settings  # noqa: E402
-from django.db import connection, transaction  # noqa: E402
-from django.utils import timezone  # noqa: E402
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
 
-from django_airalo.client import get_client  # noqa: E402
-from django_airalo.client.payloads import LocationData  # noqa: E402
-from django_airalo.emulator import Emulator  # noqa: E402
-from django_airalo.models import CatalogueSync, Country, Operator, Package  # noqa: E402
-from django_airalo.services import sync_packages  # noqa: E402
-from django_airalo.services.catalogue import BATCH, PAGE_SIZE  # noqa: E402
-from django_airalo.services.catalogue_rows import covered_countries, operator_values, package_values  # noqa: E402
+from django_airalo.client import get_client
+from django_airalo.client.payloads import LocationData
+from django_airalo.emulator import Emulator
+from django_airalo.models import CatalogueSync, Country, Operator, Package
+from django_airalo.services import sync_packages
+from django_airalo.services.catalogue import BATCH, PAGE_SIZE
+from django_airalo.services.catalogue_rows import covered_countries, operator_values, package_values
 
 RUNS = ("first", "nothing changed", "all changed")
 

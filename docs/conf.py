@@ -6,13 +6,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import django  # noqa: E402
-from django.conf import settings  # noqa: E402
+import django
+from django.conf import settings
 
-import django_airalo  # noqa: E402
+import django_airalo
 
 settings.configure(
-    SECRET_KEY="documentation-only",  # noqa: S106
+    SECRET_KEY="documentation-only",  # noqa: S106  guards nothing
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django_airalo"],
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     USE_TZ=True,

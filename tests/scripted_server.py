@@ -227,4 +227,4 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Be quiet."""
 
-    do_GET = do_POST = do_PUT = do_HEAD = handle_any  # noqa: N815
+    do_GET = do_POST = do_PUT = do_HEAD = handle_any  # noqa: N815  the names that http.server calls

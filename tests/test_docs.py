@@ -128,7 +128,7 @@ def test_the_examples_of_the_testing_page_run():
     """The blocks of the page together are one test module of a shop."""
     namespace = {"__name__": "shop_tests"}
     for code in python_blocks(read("how-to/testing-your-shop.md")):
-        exec(compile(code, "testing-your-shop.md", "exec"), namespace)  # noqa: S102
+        exec(compile(code, "testing-your-shop.md", "exec"), namespace)  # noqa: S102  the sample of our own docs
     cases = [item for item in namespace.values() if isinstance(item, type) and issubclass(item, TestCase)]
     cases.remove(TestCase)
     assert cases

@@ -161,8 +161,8 @@ def make_due(world: World, request_id: str | None = None) -> int:
     now, found = time.time(), "status = 'pending' AND due_at > ? AND (? = '' OR request_id = ?)"
     values = (now, request_id or "", request_id or "")
     with world.ledger.transaction():
-        rows = world.ledger.rows(f"SELECT request_id FROM future_orders WHERE {found}", values)  # noqa: S608
-        world.ledger.execute(f"UPDATE future_orders SET due_at = ? WHERE {found}", (now, *values))  # noqa: S608
+        rows = world.ledger.rows(f"SELECT request_id FROM future_orders WHERE {found}", values)
+        world.ledger.execute(f"UPDATE future_orders SET due_at = ? WHERE {found}", (now, *values))
     if request_id and not rows:
         raise ValueError(f"there is no pending future order {request_id}")
     world.courier.nudge()

@@ -163,7 +163,7 @@ class Ledger:
         """Insert a row; return its id."""
         names = ", ".join(values)
         marks = ", ".join("?" for _ in values)
-        return self.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
+        return self.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
 
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Row]:
         """Return the rows of a query as dicts."""
@@ -181,7 +181,7 @@ class Ledger:
         """Return a whole table in the order of its rows."""
         if name not in TABLES:
             raise ValueError(f"{name} is not a table of the ledger")
-        return self.rows(f"SELECT * FROM {name} ORDER BY rowid")  # noqa: S608
+        return self.rows(f"SELECT * FROM {name} ORDER BY rowid")
 
     def reset(self) -> None:
         """Forget everything but the balance and the tokens; numbers that were given out are not given out again."""
@@ -192,7 +192,7 @@ class Ledger:
                 self.set_value("iccid_prefix", _new_iccid_prefix())
             for name in TABLES:
                 if name != "tokens":
-                    self.execute(f"DELETE FROM {name}")  # noqa: S608
+                    self.execute(f"DELETE FROM {name}")
 
     # --- values ---
 

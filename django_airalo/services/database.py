@@ -97,4 +97,4 @@ def now() -> datetime:
         (moment,) = cursor.fetchone()
     if isinstance(moment, str):
         moment = parse_datetime(moment)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # type: ignore[no-any-return]
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # type: ignore[no-any-return]  # what a driver gives is Any

@@ -134,7 +134,7 @@ class FakeAiralo(FakeAPI, ContextDecorator):
         token = (conf.WEBHOOK_URL_TOKEN,) if conf.WEBHOOK_URL_TOKEN else ()
         header = sign_webhook(body, secret)
         with TestCase.captureOnCommitCallbacks(execute=True):
-            return Client(enforce_csrf_checks=True).post(  # type: ignore[return-value]
+            return Client(enforce_csrf_checks=True).post(  # type: ignore[return-value]  # its stubs know of no such response
                 reverse("django_airalo:webhook", args=token),
                 data=body,
                 content_type="application/json",

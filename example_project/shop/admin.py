@@ -24,7 +24,7 @@ class ReadOnly:
         return False
 
 
-class OrderLineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
+class OrderLineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic in stubs only
     """The lines of an order, each with its link to the eSIM order."""
 
     model = OrderLine
@@ -33,7 +33,7 @@ class OrderLineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class OrderAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic in stubs only
     """Orders."""
 
     list_display = ("__str__", "user", "email", "total", "created_at")
@@ -48,7 +48,7 @@ class OrderAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(HeardSignal)
-class HeardSignalAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class HeardSignalAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic in stubs only
     """The signals that the shop has acted upon."""
 
     list_display = ("signal", "line", "event_id", "heard_at")

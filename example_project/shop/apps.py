@@ -10,4 +10,4 @@ class ShopConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receivers."""
-        from . import receivers  # noqa: F401
+        from . import receivers  # noqa: F401  connects them

@@ -54,7 +54,7 @@ class CheckoutForm(forms.Form):
     )
 
 
-class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
+class SignUpForm(UserCreationForm):  # type: ignore[type-arg]  # generic in stubs only
     """A new customer. The e-mail address is where the eSIM is announced."""
 
     email = forms.EmailField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))

@@ -72,7 +72,7 @@ def impatient_session() -> requests.Session:
     """The real session, but it does not wait between two tries."""
     session = build_session()
     for adapter in session.adapters.values():
-        adapter.max_retries = RETRY.new(backoff_factor=0, backoff_jitter=0)  # type: ignore[attr-defined]
+        adapter.max_retries = RETRY.new(backoff_factor=0, backoff_jitter=0)
     return session
 
 

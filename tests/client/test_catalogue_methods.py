@@ -18,12 +18,12 @@ from .support import DEVICES, LOCATION, META, PACKAGE, PRODUCT_INFORMATION, RATE
 
 def operator_with(**values: Any) -> p.OperatorData:
     """The operator of the catalogue's test location, with these values besides."""
-    return p.OperatorData.from_json({**LOCATION["operators"][0], **values})  # type: ignore[index]
+    return p.OperatorData.from_json({**LOCATION["operators"][0], **values})
 
 
 def test_all_that_an_operator_says(client: AiraloClient, server: ScriptedServer) -> None:
     operator = {
-        **LOCATION["operators"][0],  # type: ignore[index]
+        **LOCATION["operators"][0],
         "esim_type": "Prepaid",
         "is_prepaid": 0,
         "warning": "No calls.",
@@ -158,7 +158,7 @@ def test_product_information_that_is_not_to_be_had(
     with pytest.raises(kind) as caught:
         client.get_product_information("a")
 
-    assert caught.value.reason == reason  # type: ignore[attr-defined]
+    assert caught.value.reason == reason
     assert len(server.requests("/v2/packages/a/product-information")) == 1
 
 
@@ -183,7 +183,7 @@ def test_package_overrides(client: AiraloClient, server: ScriptedServer, row: An
 
 def test_exchange_rates(client: AiraloClient, server: ScriptedServer) -> None:
     odd = [{"from": "USD", "to": "EUR", "mid": "0"}, {"from": "USD", "mid": "2"}, {"from": "USD", "to": "X"}, "odd"]
-    rates = [*RATES["rates"], *odd]  # type: ignore[misc]
+    rates = [*RATES["rates"], *odd]
     server.on("/v2/finance/exchange-rates", Answer(200, {"data": {**RATES, "rates": rates}, "meta": META}))
 
     result = client.get_exchange_rates(date=date(2026, 1, 30), to=["AUD", "GBP"])

@@ -101,7 +101,7 @@ def test_packages_without_filters_ask_for_everything(client: AiraloClient, serve
 
 def test_packages_under_discount_pricing_have_no_net_price(client: AiraloClient, server: ScriptedServer) -> None:
     bare = {key: value for key, value in PACKAGE.items() if key not in ("net_price", "prices")}
-    operator = {**LOCATION["operators"][0], "packages": {"0": bare}}  # type: ignore[index]
+    operator = {**LOCATION["operators"][0], "packages": {"0": bare}}
     server.on("/v2/packages", Answer(200, {"data": {"7": {**LOCATION, "country_code": "", "operators": [operator]}}}))
 
     (location,) = client.get_packages().items
@@ -286,7 +286,7 @@ def test_get_order(client: AiraloClient, server: ScriptedServer, document: Any) 
 
 def test_get_order_takes_numbers_alone(client: AiraloClient, server: ScriptedServer) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
-        client.get_order("9001/../../token")  # type: ignore[arg-type]
+        client.get_order("9001/../../token")
     assert server.requests() == []
 
 

@@ -131,7 +131,7 @@ def test_future_order(client: AiraloClient, server: ScriptedServer) -> None:
 
 def test_a_future_order_without_time_zone_is_not_sent(client: AiraloClient, server: ScriptedServer) -> None:
     with pytest.raises(ValueError, match="time zone"):
-        client.submit_future_order(package_id="a", quantity=1, due_date=datetime(2026, 3, 28))  # noqa: DTZ001
+        client.submit_future_order(package_id="a", quantity=1, due_date=datetime(2026, 3, 28))  # noqa: DTZ001  which is what is refused
 
     assert server.requests() == []
 

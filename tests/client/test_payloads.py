@@ -167,7 +167,7 @@ def every_payload() -> list[Any]:
     sim = p.SimData.from_json({"data": FULL_SIM})
     rates = p.ExchangeRatesData.from_json({"data": RATES})
     instructions = p.InstructionsData.from_json(INSTRUCTIONS)
-    (coverage,) = p.OperatorData.from_json(LOCATION["operators"][0]).coverages  # type: ignore[index]
+    (coverage,) = p.OperatorData.from_json(LOCATION["operators"][0]).coverages
     assert sim.order is not None
     catalogue = p.Page.from_json(page([{**LOCATION, "secret": "IN-RAW"}]), p.LocationData.from_json)
     ((operator, package),) = catalogue.items[0].packages()

@@ -109,7 +109,7 @@ def only_objects(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 NOTIFICATION = {"data": {"notification": {"type": "a", "contact_point": "b", "levels": [50], "language": "de"}}}
 BALANCE = {"data": {"balances": {"name": "balance", "availableBalance": {"amount": 12.5, "currency": "USD"}}}}
 TOKEN = {"data": {"token_type": "Bearer", "expires_in": 3600, "access_token": "t"}}
-OPERATOR = LOCATION["operators"][0]  # type: ignore[index]
+OPERATOR = LOCATION["operators"][0]
 
 READERS: dict[str, tuple[Callable[[Any], Any], st.SearchStrategy[Any]]] = {
     "token": (p.TokenData.from_json, like(TOKEN)),

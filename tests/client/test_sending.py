@@ -154,7 +154,7 @@ def test_the_waits_between_two_tries_grow_and_differ(monkeypatch: pytest.MonkeyP
     assert waits[:2] != waits[2:]
 
 
-@pytest.mark.parametrize("error", [ConnectTimeoutError("late"), ReadTimeoutError(None, "", "late"), OSError("odd")])  # type: ignore[arg-type]
+@pytest.mark.parametrize("error", [ConnectTimeoutError("late"), ReadTimeoutError(None, "", "late"), OSError("odd")])
 def test_urllib3_repeats_no_post_whatever_the_error(error: Exception) -> None:
     with pytest.raises(Exception, match=r"late|odd"):
         RETRY.increment("POST", "/v2/orders", error=error)
@@ -408,7 +408,7 @@ def test_the_adapters_keep_their_rules() -> None:
     session = build_session()
     try:
         for scheme in ("http://", "https://"):
-            assert session.get_adapter(scheme).max_retries is RETRY  # type: ignore[attr-defined]
+            assert session.get_adapter(scheme).max_retries is RETRY
     finally:
         session.close()
 

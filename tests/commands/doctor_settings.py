@@ -2,7 +2,7 @@
 
 import os
 
-from tests.settings import *  # noqa: F403
+from tests.settings import *
 
 _DIRECTORY = os.environ["DOCTOR_DIRECTORY"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{_DIRECTORY}/shop.sqlite3"}}

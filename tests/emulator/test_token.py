@@ -11,7 +11,7 @@ GOOD = {"client_id": "emulator-client", "client_secret": "emulator-secret", "gra
 
 
 def ask(emulator: Emulator, **how: object) -> requests.Response:
-    return requests.post(f"{emulator.url}/v2/token", timeout=5, **how)  # type: ignore[arg-type]
+    return requests.post(f"{emulator.url}/v2/token", timeout=5, **how)
 
 
 @pytest.mark.parametrize(

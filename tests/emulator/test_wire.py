@@ -74,6 +74,6 @@ def test_a_401_has_the_headers_of_the_rate_limit() -> None:
 
 
 def test_addresses_for_people() -> None:
-    assert local_address("http", "0.0.0.0", 1) == "http://127.0.0.1:1"  # noqa: S104
+    assert local_address("http", "0.0.0.0", 1) == "http://127.0.0.1:1"  # noqa: S104  compared, not bound
     assert local_address("https", "::1", 2) == "https://[::1]:2"
     assert local_address("http", "localhost", 3) == "http://localhost:3"

@@ -97,7 +97,7 @@ class PostgresDatabase:
         address = f"host={self.host} port={self.port} user={self.config()['USER']} dbname={database}"
         with psycopg.connect(address, autocommit=True) as connection:
             for statement in statements:
-                connection.execute(statement)  # type: ignore[call-overload]
+                connection.execute(statement)
 
     def make(self) -> None:
         self.drop()

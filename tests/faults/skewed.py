@@ -44,7 +44,7 @@ class _Datetime(_true_datetime, metaclass=_Kind):
 
 if __name__ == "__main__":
     time.time = _shifted
-    datetime.datetime = _Datetime  # type: ignore[misc]
+    datetime.datetime = _Datetime
     from tests.faults.shop import verbs
 
     verbs.main(*sys.argv[2:])

@@ -12,7 +12,7 @@ try:
     import rich.table
     from rich.live import Live
 except ImportError:  # the storm needs no more than the package and its tests do
-    rich = None  # type: ignore[assignment]
+    rich = None
 
 
 class Progress:

@@ -174,7 +174,7 @@ def test_row_17_nothing_usable_is_delivered(world: World) -> None:
     world.emulator.fault("no-iccid", "orders-async", call=3)
     pks = world.place(2)
     for pk in pks:
-        wait_until(lambda pk=pk: world.order(pk).attention, "the flag of an order")  # type: ignore[misc]
+        wait_until(lambda pk=pk: world.order(pk).attention, "the flag of an order")
     world.laws({"completed": 1, "accepted": 2}, waiting={"accepted"}, except_for={"lost_esims"})
     assert "belongs to another order" in world.order(pks[0]).attention
     assert "without ICCID" in world.order(pks[1]).attention

@@ -115,7 +115,7 @@ class World:
         start_file = self.directory / f"go-{len(self._processes)}"
         processes = [self.start("call", name, pk, start_file) for name, pk in calls]
         for process in processes:
-            wait_until(lambda process=process: "ready" in process.output(), process.errors)  # type: ignore[misc]
+            wait_until(lambda process=process: "ready" in process.output(), process.errors)
         start_file.touch()
         assert [process.wait() for process in processes] == [0] * len(processes), self.logs()
         return [process.output().split()[-1] for process in processes]

@@ -25,7 +25,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path[0] = str(ROOT)
 
-from tests.fuzz.bodies import LIMIT, MARK, ORDERS_PER_BATCH, batch, reference_of, request_id_of  # noqa: E402
+from tests.fuzz.bodies import LIMIT, MARK, ORDERS_PER_BATCH, batch, reference_of, request_id_of
 
 URL = "/airalo/webhook/"
 BATCH = 250

@@ -12,14 +12,14 @@ import django
 
 django.setup()
 
-from django.core.management import call_command  # noqa: E402
-from django.db import connections  # noqa: E402
-from django.utils import timezone  # noqa: E402
+from django.core.management import call_command
+from django.db import connections
+from django.utils import timezone
 
-from django_airalo.client import get_client  # noqa: E402
-from django_airalo.exceptions import AiraloAPIError, AiraloRateLimitError  # noqa: E402
-from django_airalo.models import EsimOrder  # noqa: E402
-from django_airalo.services import place_order, sweep  # noqa: E402
+from django_airalo.client import get_client
+from django_airalo.exceptions import AiraloAPIError, AiraloRateLimitError
+from django_airalo.models import EsimOrder
+from django_airalo.services import place_order, sweep
 
 
 def prepare(storm: int, unlisted: int, package_id: str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.mutants.mutants import MUTANTS, Mutant  # noqa: E402
+from tests.mutants.mutants import MUTANTS, Mutant
 
 #: The quick part of the suite; the fault suite, with its real processes, is left out.
 ALL = ("tests/services", "tests/webhooks", "tests/client", "tests/models", "tests/test_model_based.py")

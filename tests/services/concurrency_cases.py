@@ -303,7 +303,10 @@ def test_a_balance_that_falls_is_signalled_once_by_many_processes(airalo, settin
     services.look_up_balance()
     airalo.balance = 10
     heard = []
-    receiver = lambda event_id, **kwargs: heard.append(event_id)  # noqa: E731
+
+    def receiver(event_id, **kwargs):
+        heard.append(event_id)
+
     signals.balance_low.connect(receiver)
     try:
         together(lambda number: services.look_up_balance())

@@ -93,9 +93,9 @@ def index(world: World, request: Request, fault: Fault) -> Response:
             conditions, values = f"{conditions} AND due_at {sign} ?", [*values, at]
     limit, page = paging(request, problems)
     limit = limit or 25
-    counted = world.ledger.row(f"SELECT count(*) AS n FROM future_orders WHERE {conditions}", tuple(values))  # noqa: S608
+    counted = world.ledger.row(f"SELECT count(*) AS n FROM future_orders WHERE {conditions}", tuple(values))
     rows = world.ledger.rows(
-        f"SELECT * FROM future_orders WHERE {conditions} ORDER BY due_at DESC, rowid DESC LIMIT ? OFFSET ?",  # noqa: S608
+        f"SELECT * FROM future_orders WHERE {conditions} ORDER BY due_at DESC, rowid DESC LIMIT ? OFFSET ?",
         (*values, limit, (page - 1) * limit),
     )
     shown = [

@@ -21,7 +21,7 @@ def show(world: World, request: Request, fault: Fault) -> Response:
         raise not_found()
     conditions, values = _visible(world)
     row = world.ledger.row(
-        f"SELECT * FROM purchases WHERE {conditions} AND id = ?",  # noqa: S608
+        f"SELECT * FROM purchases WHERE {conditions} AND id = ?",
         (*values, int(request.params[0][:18])),
     )
     if row is None:
@@ -59,9 +59,9 @@ def index(world: World, request: Request, fault: Fault) -> Response:
     if between:
         conditions += " AND created_at >= ? AND created_at < ?"
         values += between
-    counted = world.ledger.row(f"SELECT count(*) AS n FROM purchases WHERE {conditions}", tuple(values))  # noqa: S608
+    counted = world.ledger.row(f"SELECT count(*) AS n FROM purchases WHERE {conditions}", tuple(values))
     rows = world.ledger.rows(
-        f"SELECT * FROM purchases WHERE {conditions} ORDER BY id DESC LIMIT ? OFFSET ?",  # noqa: S608
+        f"SELECT * FROM purchases WHERE {conditions} ORDER BY id DESC LIMIT ? OFFSET ?",
         (*values, limit, (page - 1) * limit),
     )
     include = included(request)

@@ -52,7 +52,7 @@ class ShopTestCase(TestCase):
     def esim_order(self, order: Order) -> EsimOrder:
         """The eSIM order of an order's only line."""
         esim_order = order.lines.get().esim_order
-        assert esim_order is not None  # noqa: S101  for the type checker
+        assert esim_order is not None  # for the type checker
         return esim_order
 
     def buy(self, **fields: Any) -> Order:

@@ -181,7 +181,7 @@ class SignUpTests(TestCase):
 
     def sign_up(self, **fields: str) -> Any:
         """Send the form."""
-        password = "a-long-way-home-7"  # noqa: S105
+        password = "a-long-way-home-7"
         data = {"username": "ada", "email": "ada@example.com", "password1": password, "password2": password, **fields}
         return self.client.post(reverse("shop:sign_up"), data)
 
