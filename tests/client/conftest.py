@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -135,3 +136,15 @@ def partner(make_partner: Callable[[Emulator], AiraloClient], emulator: Emulator
 @pytest.fixture
 def package_id(emulator: Emulator) -> str:
     return next(iter(emulator.world.catalogue.packages))
+
+
+@pytest.fixture
+def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Move the wall clock, for the token and the cache alike."""
+    real, offset = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: real() + offset[0])
+
+    def forward(seconds: float) -> None:
+        offset[0] += seconds
+
+    return forward

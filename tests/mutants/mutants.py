@@ -34,7 +34,7 @@ MUTANTS = [
         "filter(pk=order.pk, status=old_status)",
         (
             "tests/services/test_transitions.py",
-            "tests/services/test_submit_order.py",
+            "tests/services/test_late_answers.py",
         ),
     ),
     Mutant(

@@ -6,8 +6,10 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from django_airalo import signals
+from django_airalo import services, signals
 from tests.scripted_server import Answer, ScriptedServer
+
+from .future_support import in_days
 
 #: The arguments that each signal is documented to send.
 DOCUMENTED = {
@@ -83,3 +85,16 @@ def server(settings) -> Iterator[ScriptedServer]:
         settings.AIRALO_ESIM_REQUESTS_PER_MINUTE = 10**6
         settings.AIRALO_USAGE_REQUESTS_PER_SECOND = 10**6
         yield running
+
+
+@pytest.fixture
+def place(airalo, committed):
+    """Places a future order and has it submitted."""
+
+    def place(days=30, **content):
+        with committed():
+            order = services.place_order(package_id="test", due_date=in_days(days), **content)
+        order.refresh_from_db()
+        return order
+
+    return place

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta, timezone
 
 import pytest
-import requests
 from django.core.exceptions import ValidationError
-from django.db import transaction
 
 from django_airalo import services
 from django_airalo.exceptions import IdempotencyConflictError
 from django_airalo.models import EsimOrder
 from django_airalo.services import database
-from django_airalo.testing import FakeAiralo, FakeOrder
+from django_airalo.testing import FakeOrder
 from django_airalo.testing.api import respond
 from tests.factories import EsimOrderFactory, ago, due_now
+
+from .future_support import Failing, in_days, sweep, the_date_comes
 
 pytestmark = pytest.mark.django_db
 
@@ -23,26 +23,10 @@ Status = EsimOrder.Status
 DAY = timedelta(days=1)
 
 
-def in_days(days, **fields):
-    return (datetime.now(UTC) + timedelta(days=days)).replace(second=0, microsecond=0, **fields)
-
-
 @pytest.fixture
-def place(airalo, committed):
-    """Places a future order and has it submitted."""
-
-    def place(days=30, **content):
-        with committed():
-            order = services.place_order(package_id="test", due_date=in_days(days), **content)
-        order.refresh_from_db()
-        return order
-
-    return place
-
-
-def the_date_comes(order, seconds=61):
-    EsimOrder.objects.filter(pk=order.pk).update(due_date=ago(seconds), scheduled_at=ago(40 * 86400))
-    due_now(order)
+def airalo():
+    with Failing() as fake:
+        yield fake
 
 
 # Placing
@@ -198,11 +182,6 @@ def test_two_future_orders_with_our_reference_are_flagged(airalo, place):
 # In step with Airalo
 
 
-def sweep(committed):
-    with committed():
-        return services.sweep()
-
-
 def test_while_it_waits_it_is_looked_at_seldom(airalo, place, committed, settings):
     order = place()
     for _ in range(2):
@@ -307,36 +286,6 @@ def test_one_that_is_not_delivered_after_its_date_is_flagged_as_overdue(airalo, 
     assert "Overdue" in order.attention
 
 
-class Failing(FakeAiralo):
-    """Answers some paths as it is told."""
-
-    def __init__(self):
-        super().__init__()
-        self.asked = []
-        self.failing = {}
-
-    def _handle(self, request):
-        path = request.path_url.partition("?")[0]
-        self.asked.append(f"{request.method} {path}")
-        answers = self.failing.get(path) if request.method == "POST" or path != "/v2/future-orders" else None
-        if answers is None and request.method == "GET":
-            answers = self.failing.get(f"GET {path}")
-        if answers:
-            answer = answers.pop(0)
-            if isinstance(answer, Exception):
-                raise answer
-            if callable(answer):
-                return answer(lambda: super(Failing, self)._handle(request))
-            return respond(*answer)
-        return super()._handle(request)
-
-
-@pytest.fixture
-def airalo():
-    with Failing() as fake:
-        yield fake
-
-
 def test_many_are_kept_in_step_by_reading_the_list_once(airalo, place, committed):
     orders = [place(days=10 + number) for number in range(5)]
     due_now(*orders)
@@ -367,172 +316,3 @@ def test_one_that_cannot_be_recorded_does_not_stop_the_others(airalo, place, com
     sweep(committed)
     assert EsimOrder.objects.get(pk=orders[1].pk).status == "failed"
     assert EsimOrder.objects.get(pk=orders[0].pk).status == "scheduled"
-
-
-# Cancelling
-
-
-def test_it_is_cancelled_at_airalo(airalo, heard, place, committed):
-    order = place()
-    with committed():
-        services.cancel_order(order)
-    order.refresh_from_db()
-    assert (order.status, order.due_at, order.cancel_requested_at) == ("cancelled", None, None)
-    assert airalo.find(order).cancelled
-    assert heard.names(order)[-1] == "esim_order_cancelled"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_outside_a_transaction_the_answer_is_known_at_once(airalo):
-    order = services.place_order(package_id="test", due_date=in_days(30))
-    assert EsimOrder.objects.get().status == "scheduled"
-    order.refresh_from_db()
-    assert services.cancel_order(order) is True
-    assert order.status == "cancelled"
-    assert services.cancel_order(order) is False
-
-
-def test_a_wish_that_is_rolled_back_was_never_there(airalo, place, committed):
-    order = place()
-    with committed(), transaction.atomic():
-        services.cancel_order(order)
-        transaction.set_rollback(True)
-    order.refresh_from_db()
-    assert (order.status, order.cancel_requested_at) == ("scheduled", None)
-    assert "POST /v2/cancel-future-orders" not in airalo.asked
-
-
-def test_after_the_latest_date_airalo_is_not_asked(airalo, place, committed):
-    order = place()
-    EsimOrder.objects.update(latest_cancellation_date=ago(1))
-    with committed():
-        assert services.cancel_order(order) is False
-    order.refresh_from_db()
-    assert (order.status, order.cancel_requested_at) == ("scheduled", None)
-    assert "POST /v2/cancel-future-orders" not in airalo.asked
-
-
-def test_many_are_cancelled_in_batches_of_ten(airalo, place, committed):
-    orders = [place() for _ in range(12)]
-    pending = EsimOrderFactory()
-    late = place()
-    EsimOrder.objects.filter(pk=late.pk).update(latest_cancellation_date=ago(1))
-    airalo.asked.clear()
-    with committed():
-        assert services.cancel_orders([*orders, pending, late]) == [pending]
-    assert airalo.asked.count("POST /v2/cancel-future-orders") == 2
-    assert EsimOrder.objects.filter(status="cancelled").count() == 13
-
-
-def test_a_batch_that_is_refused_cancels_those_that_can_be(airalo, place, committed):
-    """Airalo refuses the batch as a whole because of one. It does not say whether the others were cancelled."""
-    orders = [place() for _ in range(3)]
-    made = airalo.find(orders[1])
-    airalo.list(orders[1])
-    with committed():
-        services.cancel_orders(orders)
-    statuses = [EsimOrder.objects.get(pk=order.pk).status for order in orders]
-    assert statuses == ["cancelled", "completed", "cancelled"]
-    assert made.bought
-
-
-def test_a_batch_that_is_refused_after_others_of_it_were_cancelled(airalo, place, committed):
-    orders = [place() for _ in range(3)]
-
-    def partly(usual):
-        for order in (orders[0], orders[2]):
-            airalo.find(order).cancelled = True
-        return respond(422, {"data": {"request_ids.1": "Request ID: x is already processed."}})
-
-    refusal = (422, {"data": {"request_ids.0": "Request ID: x can not be cancelled."}})
-    airalo.failing["/v2/cancel-future-orders"] = [partly, refusal]
-    with committed():
-        services.cancel_orders(orders)
-    found = [EsimOrder.objects.get(pk=order.pk) for order in orders]
-    assert [order.status for order in found] == ["cancelled", "scheduled", "cancelled"]
-    assert "can not be cancelled" in found[1].attention
-    assert found[1].cancel_requested_at is None
-
-
-@pytest.mark.parametrize("carried_out", [True, False])
-@pytest.mark.parametrize("trouble", ["time-out", "500"])
-def test_an_unknown_outcome_is_told_by_the_list(airalo, place, committed, trouble, carried_out):
-    order = place()
-
-    def answer(usual):
-        if carried_out:
-            usual()
-        if trouble == "500":
-            return respond(500, b"oops")
-        raise requests.ReadTimeout("no answer")
-
-    airalo.failing["/v2/cancel-future-orders"] = [answer]
-    with committed():
-        services.cancel_order(order)
-    order.refresh_from_db()
-    assert order.status == ("cancelled" if carried_out else "scheduled")
-    if not carried_out:  # the wish is kept, and the sweep asks again
-        assert order.cancel_requested_at is not None
-        due_now(order)
-        sweep(committed)
-        order.refresh_from_db()
-        assert order.status == "cancelled"
-    assert order.attention == ""
-
-
-@pytest.mark.parametrize("carried_out", [True, False])
-def test_the_sweep_ends_what_a_process_that_died_began(airalo, heard, place, committed, carried_out):
-    order = place()
-    services.cancel_order(order)  # nothing is run after the commit
-    airalo.find(order).cancelled = carried_out
-    due_now(order)
-    sweep(committed)
-    order.refresh_from_db()
-    assert (order.status, order.cancel_requested_at) == ("cancelled", None)
-    assert heard.names(order)[-1] == "esim_order_cancelled"
-
-
-@pytest.mark.parametrize("status", [429, 401, 404])
-def test_what_was_surely_not_carried_out_is_asked_again(airalo, place, committed, status):
-    order = place()
-    airalo.failing["/v2/cancel-future-orders"] = [(status, {})] * 2
-    with committed():
-        services.cancel_order(order)
-    order.refresh_from_db()
-    assert (order.status, order.cancel_requested_at is not None) == ("scheduled", True)
-    airalo.failing.clear()
-    due_now(order)
-    sweep(committed)
-    order.refresh_from_db()
-    assert order.status == "cancelled"
-
-
-def test_what_is_made_after_all_is_found_and_told_as_late(airalo, heard, place, committed):
-    """It was listed nowhere, so it counted as cancelled; but Airalo was making it."""
-    order = place()
-    airalo.find(order).cancelled = True
-    airalo.failing["/v2/cancel-future-orders"] = [(500, b"oops")]
-    with committed():
-        services.cancel_order(order)
-    order.refresh_from_db()
-    assert order.status == "cancelled"
-    assert order.due_at is not None
-    airalo.list(order)
-    due_now(order)
-    sweep(committed)
-    order.refresh_from_db()
-    assert order.status == "completed"
-    assert heard.of("esim_order_completed")[0]["late"] is True
-
-
-def test_one_that_was_cancelled_is_not_looked_up_for_ever(airalo, place, committed):
-    order = place()
-    airalo.find(order).cancelled = True
-    airalo.failing["/v2/cancel-future-orders"] = [(500, b"oops")]
-    with committed():
-        services.cancel_order(order)
-    EsimOrder.objects.update(due_date=ago(2 * 3600))
-    due_now(order)
-    sweep(committed)
-    order.refresh_from_db()
-    assert (order.status, order.due_at) == ("cancelled", None)

@@ -14,8 +14,8 @@ from django_airalo import services
 from django_airalo.client import AiraloClient, use_client
 from django_airalo.client.transport import RETRY
 from django_airalo.models import EsimOrder, SubmissionPause
-from django_airalo.services import database, submission
-from django_airalo.testing import FakeAiralo, order_payload, webhook_payload
+from django_airalo.services import database
+from django_airalo.testing import FakeAiralo
 from django_airalo.testing.api import respond
 from django_airalo.testing.fake import _Adapter
 from tests.factories import FAR_AHEAD, LONG_AGO, EsimOrderFactory, at_airalo, due_now
@@ -350,101 +350,6 @@ def test_a_lease_taken_over_by_another_attempt_sends_nothing():
         order = services.submit_order(order)
         assert airalo.orders == []
     assert (order.status, order.attempt) == ("submitting", 2)
-
-
-# A 202 that comes when the order is no longer its worker's
-
-
-def late_202(airalo, order, meanwhile, request_id="request-1"):
-    def answer(fake):
-        meanwhile()
-        return respond(202, {"data": {"request_id": request_id}})
-
-    airalo._answers.append(answer)
-    return services.submit_order(order)
-
-
-@pytest.mark.parametrize(
-    ("status", "afterwards"),
-    [
-        ("pending", "accepted"),
-        ("accepted", "accepted"),
-        ("unconfirmed", "accepted"),
-        ("completed", "completed"),
-    ],
-)
-def test_a_late_202_is_kept_whatever_the_status(airalo, status, afterwards):
-    order = late_202(airalo, EsimOrderFactory(), lambda: EsimOrder.objects.update(status=status, due_at=None))
-    assert (order.status, order.request_id) == (afterwards, "request-1")
-    if afterwards == "accepted" and status != "accepted":
-        assert order.due_at > database.now()
-        assert order.events.filter(old_status=status, new_status="accepted").exists()
-    else:
-        assert order.events.filter(late=True, detail="Attempt 1 was accepted as request-1.").exists()
-    if status in ("failed", "cancelled"):
-        # Given up, yet Airalo delivers: a person is told, and the sweep looks it up.
-        assert "after it had been given up" in order.attention
-        assert order.due_at > database.now()
-    else:
-        assert not order.attention
-
-
-@pytest.mark.parametrize("status", ["failed", "cancelled"])
-def test_a_late_202_for_an_order_that_was_given_up_is_shown_and_looked_up(airalo, heard, committed, status):
-    order = late_202(airalo, EsimOrderFactory(), lambda: EsimOrder.objects.update(status=status, due_at=None))
-    assert (order.status, order.request_id) == (status, "request-1")
-    assert order.attention == "Airalo accepted the order after it had been given up."
-    assert order.due_at > database.now()
-    airalo.list(order)
-    due_now(order)
-    with committed():
-        services.sweep()
-    order.refresh_from_db()
-    assert (order.status, order.due_at) == ("completed", None)
-    assert [kwargs["late"] for kwargs in heard.of("esim_order_completed")] == [True]
-
-
-def test_a_late_202_stops_the_next_attempt_before_it_sends(airalo):
-    """The first try was given up and a second one is on its way when the first turns out to have bought."""
-    order = late_202(airalo, EsimOrderFactory(), lambda: EsimOrder.objects.update(attempt=2, due_at=FAR_AHEAD))
-    assert (order.status, order.request_id) == ("accepted", "request-1")
-    assert not submission._holds_lease(EsimOrder(pk=order.pk, attempt=2))
-    assert "Attempt 1 was accepted after it had been given up" in order.attention
-
-
-def test_two_202s_for_one_order_are_shown(airalo):
-    def meanwhile():
-        EsimOrder.objects.update(status="accepted", request_id="request-2", attempt=2)
-
-    order = late_202(airalo, EsimOrderFactory(), meanwhile)
-    assert (order.status, order.request_id) == ("accepted", "request-2")
-    assert order.attention == "Airalo accepted the order twice: as request-2 and as request-1."
-
-
-def test_a_late_refusal_changes_nothing(airalo):
-    def answer(fake):
-        EsimOrder.objects.update(status="completed", due_at=None)
-        return respond(422, business(34))
-
-    airalo._answers.append(answer)
-    order = services.submit_order(EsimOrderFactory())
-    assert (order.status, order.error_code) == ("completed", None)
-    assert order.events.filter(late=True, detail__contains="Reason 34.").count() == 1
-
-
-def test_a_webhook_that_overtook_its_202_completes_the_order(airalo, committed):
-    payload = order_payload(description="no reference of ours")
-
-    def answer(fake):
-        assert airalo.push(webhook_payload(payload, "request-1")).status_code == 200
-        return respond(202, ACCEPTED_BODY)
-
-    airalo._answers.append(answer)
-    with committed():
-        order = services.submit_order(EsimOrderFactory())
-    order.refresh_from_db()
-    assert order.status == "completed"
-    assert order.esims.get().iccid == payload["sims"][0]["iccid"]
 
 
 # Look up first
