@@ -13,7 +13,9 @@ from django.core.management import CommandError, call_command
 
 from django_airalo.emulator import Emulator
 from django_airalo.services import doctor
+from django_airalo.services.doctor.finding import Check, Finding
 from tests.pages import read, section, ticked
+from tests.scripted_server import Answer, ScriptedServer
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +49,31 @@ def test_json():
     assert complaint
     assert [finding["check"] for finding in document["findings"]] == [check.name for check in doctor.CHECKS]
     assert set(document["findings"][0]) == {"level", "message", "remedy", "check"}
+
+
+def test_a_warning_is_an_error_only_if_that_is_asked_for(monkeypatch):
+    levels = ["pass", "warn", "skip"]
+    checks = tuple(Check(level, lambda examination, level=level: Finding(level, "Said.")) for level in levels)
+    monkeypatch.setattr(doctor, "CHECKS", checks)
+    assert run()[1] == ""
+    assert run("--strict")[1] == "Not right: warn."
+    text, complaint = run("--strict", "--json")
+    assert (json.loads(text)["ok"], complaint) == (False, "Not right: warn.")
+
+
+@pytest.mark.django_db
+def test_a_webhook_is_asked_for_only_if_that_is_wanted(emulated_airalo, settings):
+    """This one never arrives: a server of somebody else's refuses it."""
+    with ScriptedServer() as server:
+        server.on("/hook/", Answer(200), Answer(401))
+        settings.AIRALO_WEBHOOK_URL = f"{server.url}/hook/"
+        assert "Give --simulate" in run()[0]
+        assert not emulated_airalo.requests("simulator")
+        server.on("/hook/", Answer(200), Answer(401))
+        text, complaint = run("--simulate")
+    assert "Airalo says that it sent a test webhook, but none was kept" in text
+    assert "webhook_delivery" in complaint
+    assert [push.method for push in server.requests("/hook/")][-1] == "POST"
 
 
 @pytest.mark.parametrize("wait", ["-1", "nan", "601"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import queue
@@ -66,7 +67,9 @@ class Zygote:
             env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "TEST_DATABASE": kind},
         )
         self._started: queue.Queue[int] = queue.Queue()
+        # By a number of our own: the system gives the number of a process that has ended to another one later.
         self._statuses: dict[int, int] = {}
+        self._numbers = itertools.count(1)
         self._news = threading.Condition()
         self._lock = threading.Lock()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -86,7 +89,9 @@ class Zygote:
     def start(self, directory: Path, config: dict[str, Any], name: str, *arguments: Any) -> Process:
         """Fork a process that runs the verb ``arguments[0]``; its output goes to files in ``directory``."""
         output, errors = directory / f"{name}.out", directory / f"{name}.err"
+        number = next(self._numbers)
         order = {
+            "number": number,
             "config": json.dumps(config),
             "arguments": [str(argument) for argument in arguments],
             "output": str(output),
@@ -100,8 +105,8 @@ class Zygote:
 
         def ended(timeout: float) -> int | None:
             with self._news:
-                self._news.wait_for(lambda: pid in self._statuses, timeout)
-                return self._statuses.get(pid)
+                self._news.wait_for(lambda: number in self._statuses, timeout)
+                return self._statuses.get(number)
 
         return Process(pid, name, output, errors, ended)
 

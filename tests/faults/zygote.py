@@ -1,8 +1,8 @@
 """Starts the shop's processes by forking, since importing Django anew for each would take most of the suite's time.
 
 Each is a process of its own, which can be killed with SIGKILL like any other. Orders come as lines of JSON on
-standard input, pids and exit statuses go out the same way. When standard input ends, everything that was started
-here is killed: so nothing outlives the test run, however that ends.
+standard input, each with a number; pids go out the same way, and exit statuses with that number. When standard input
+ends, everything that was started here is killed: so nothing outlives the test run, however that ends.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DRIVERS = {"postgres": ("psycopg", "psycopg.types.json"), "mariadb": ("MySQLdb",
 def main() -> None:
     for name in (*PRELOADED, *DRIVERS.get(os.environ.get("TEST_DATABASE", ""), ())):
         importlib.import_module(name)
-    children: set[int] = set()
+    children: dict[int, int] = {}
     buffer = b""
     _say({"ready": os.getpid()})
     try:
@@ -50,8 +50,9 @@ def main() -> None:
                     return
                 *lines, buffer = (buffer + piece).split(b"\n")
                 for line in lines:
-                    pid = _start(json.loads(line))
-                    children.add(pid)
+                    order = json.loads(line)
+                    pid = _start(order)
+                    children[pid] = order["number"]
                     _say({"started": pid})
             _reap(children)
     finally:
@@ -63,13 +64,12 @@ def _say(message: dict[str, int]) -> None:
     os.write(1, json.dumps(message).encode() + b"\n")
 
 
-def _reap(children: set[int]) -> None:
+def _reap(children: dict[int, int]) -> None:
     while children:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             return
-        children.discard(pid)
-        _say({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+        _say({"ended": children.pop(pid), "status": os.waitstatus_to_exitcode(status)})
 
 
 def _start(order: dict[str, object]) -> int:

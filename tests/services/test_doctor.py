@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from cryptography.fernet import Fernet
@@ -57,6 +58,15 @@ def test_clock(emulated_airalo, settings):
     assert level(airalo_checks.clock) == "pass"
     settings.AIRALO_BASE_URL = "http://127.0.0.1:9"
     assert level(airalo_checks.clock) == "warn"
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(0.2, "pass"), (2, "warn"), (-2, "warn"), (10, "fail"), (-10, "fail")])
+def test_a_clock_that_is_not_airalos(settings, minutes, expected):
+    date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
+    with ScriptedServer() as server:
+        server.on("/v2", Answer(404, headers={"Date": date}))
+        settings.AIRALO_BASE_URL = f"{server.url}/v2"
+        assert level(airalo_checks.clock) == expected
 
 
 def test_balance(emulated_airalo, settings):
