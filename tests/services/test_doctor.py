@@ -60,7 +60,9 @@ def test_clock(emulated_airalo, settings):
     assert level(airalo_checks.clock) == "warn"
 
 
-@pytest.mark.parametrize(("minutes", "expected"), [(0.2, "pass"), (2, "warn"), (-2, "warn"), (10, "fail"), (-10, "fail")])
+@pytest.mark.parametrize(
+    ("minutes", "expected"), [(0.2, "pass"), (2, "warn"), (-2, "warn"), (10, "fail"), (-10, "fail")]
+)
 def test_a_clock_that_is_not_airalos(settings, minutes, expected):
     date = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes), usegmt=True)
     with ScriptedServer() as server:
