@@ -13,6 +13,8 @@ from typing import Any
 import requests
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from django_airalo import __version__
 from django_airalo.conf import conf
@@ -101,28 +103,27 @@ class AiraloClient(CatalogueEndpoints, OrderEndpoints, SimEndpoints, AccountEndp
             raise AiraloResponseError(str(error)) from error
 
 
-_client: tuple[tuple[Any, ...], AiraloClient] | None = None
+_client: tuple[int, AiraloClient] | None = None
 _substitute: AiraloClient | None = None
 
 
 def get_client() -> AiraloClient:
-    """The process's client, built from the settings; anew after a change of settings or a fork."""
+    """The process's client, built from the settings; anew after a fork."""
     global _client
     if _substitute is not None:
         return _substitute
     # A forked worker must not share its parent's sockets, hence the process id.
-    key = (
-        os.getpid(),
-        conf.CLIENT_ID,
-        conf.CLIENT_SECRET,
-        conf.BASE_URL,
-        conf.CONNECT_TIMEOUT,
-        conf.READ_TIMEOUT,
-        conf.CACHE_ALIAS,
-    )
-    if _client is None or _client[0] != key:
-        _client = (key, AiraloClient())
+    if _client is None or _client[0] != os.getpid():
+        _client = (os.getpid(), AiraloClient())
     return _client[1]
+
+
+@receiver(setting_changed)
+def _forget_client(*, setting: str, **kwargs: Any) -> None:
+    """Tests change settings while a process runs."""
+    global _client
+    if setting.startswith("AIRALO_") or setting == "CACHES":
+        _client = None
 
 
 def use_client(client: AiraloClient | None) -> AiraloClient | None:

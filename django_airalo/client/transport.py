@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from http.cookiejar import DefaultCookiePolicy
@@ -181,6 +182,7 @@ class Transport:
     def _send_once(self, method: str, path: str, token: str | None, **arguments: Any) -> Any:
         changes = method not in ("GET", "HEAD")
         started = time.monotonic()
+        handled = sys.exception()  # what the caller is dealing with at this moment, if it calls from an except block
         try:
             response = self._session.request(
                 method,
@@ -193,7 +195,7 @@ class Transport:
         except _BAD_ADDRESS as error:
             raise AiraloConfigurationError(f"AIRALO_BASE_URL is not an address: {self.base_url!r}") from error
         except requests.RequestException as error:
-            sent = not _nothing_was_sent(error)
+            sent = not _nothing_was_sent(error, handled)
             logger.warning("%s %s: %s, %s", method, path, type(error).__name__, "sent" if sent else "not sent")
             kind = AiraloTimeoutError if isinstance(error, requests.Timeout) else AiraloConnectionError
             outcome = "sent, no answer" if sent else "nothing was sent"
@@ -222,18 +224,21 @@ def _interpret(response: requests.Response, method: str, path: str, *, changes: 
     return document
 
 
-def _nothing_was_sent(error: BaseException) -> bool:
+def _nothing_was_sent(error: BaseException, handled: BaseException | None) -> bool:
     """Whether the failure happened while connecting. When in doubt, it did not."""
-    for cause in _causes(error):
+    for cause in _causes(error, handled):
         # Certificates are checked in the handshake only; the other two are connections that were never made.
         if isinstance(cause, NewConnectionError | ConnectTimeoutError | ssl.SSLCertVerificationError):
             return True
     return False
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it wraps: requests keeps urllib3's error in ``args``, urllib3 keeps its own in ``reason``."""
-    seen: set[int] = set()
+def _causes(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
+    """The error and what it wraps: requests keeps urllib3's error in ``args``, urllib3 keeps its own in ``reason``.
+
+    Not ``handled``, which Python adds as the context of all that is raised meanwhile: it is another request's failure.
+    """
+    seen: set[int] = {id(handled)}
     queue: list[Any] = [error]
     while queue:
         current = queue.pop()

@@ -340,8 +340,10 @@ def test_the_process_has_one_client_for_given_settings(monkeypatch: pytest.Monke
     first = get_client()
     assert get_client() is first
 
-    with override_settings(AIRALO_CLIENT_SECRET="another"):
-        assert get_client() is not first
+    for name, value in (("AIRALO_CLIENT_SECRET", "another"), ("AIRALO_USAGE_REQUESTS_PER_SECOND", 1)):
+        before = get_client()
+        with override_settings(**{name: value}):
+            assert get_client() is not before
 
     parent = get_client()
     monkeypatch.setattr(os, "getpid", lambda: -1)  # as after a fork

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import SimpleTestCase, TestCase, TransactionTestCase, override_settings
 
 from django_airalo import services, signals
-from django_airalo.client import get_client
+from django_airalo.client import get_client, use_client
 from django_airalo.client.payloads import OrderData
 from django_airalo.models import EsimOrder, WebhookEvent
 from django_airalo.testing import (
@@ -196,14 +196,15 @@ class AsADecorator(TestCase):
 
 class Afterwards(SimpleTestCase):
     def test_settings_and_client_are_restored(self):
-        before = (settings.AIRALO_WEBHOOK_URL, hasattr(settings, "AIRALO_WEBHOOK_SECRETS"), get_client())
+        before = (settings.AIRALO_WEBHOOK_URL, hasattr(settings, "AIRALO_WEBHOOK_SECRETS"))
         with FakeAiralo():
             self.assertTrue(settings.AIRALO_WEBHOOK_SECRETS)
-            self.assertIsNot(get_client(), before[2])
+            fake = get_client()
         with self.assertRaises(ZeroDivisionError), FakeAiralo():
             raise ZeroDivisionError
-        self.assertEqual((settings.AIRALO_WEBHOOK_URL, hasattr(settings, "AIRALO_WEBHOOK_SECRETS")), before[:2])
-        self.assertIs(get_client(), before[2])
+        self.assertEqual((settings.AIRALO_WEBHOOK_URL, hasattr(settings, "AIRALO_WEBHOOK_SECRETS")), before)
+        self.assertIsNot(get_client(), fake)
+        self.assertIsNone(use_client(None))
 
     def test_one_inside_another(self):
         with FakeAiralo():
