@@ -122,6 +122,10 @@ class Settings:
         return tuple(_setting("LOOKUP_DELAYS", default))
 
     @property
+    def UNAVAILABLE_WAIT(self) -> float:
+        return float(_setting("UNAVAILABLE_WAIT", 300))
+
+    @property
     def OVERDUE_AFTER(self) -> float:
         return float(_setting("OVERDUE_AFTER", 75 * 60))
 

@@ -124,6 +124,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "502": {"status": 502, "body": HTML, "content_type": "text/html"},
     "502-bought": {"status": 502, "body": HTML, "content_type": "text/html", "bought": True},
     "503": {"status": 503, "body": {"message": "Service Unavailable"}},
+    "503-bought": {"status": 503, "body": {"message": "Service Unavailable"}, "bought": True},
     "503-retry-after": {
         "status": 503,
         "body": {"message": "Service Unavailable"},
@@ -160,6 +161,7 @@ RANDOM_BUYING = (
     "close-after",
     "500-bought",
     "502-bought",
+    "503-bought",
     "504-bought",
     "html",
     "truncated",

@@ -58,6 +58,7 @@ def read_list(orders: Sequence[EsimOrder]) -> Listing:
     if not dates:
         return listing
     for status in STATUSES:
+        totals = set()
         for page in range(1, MOST_PAGES + 1):
             answer = get_client().list_future_orders(
                 status=status,
@@ -67,9 +68,12 @@ def read_list(orders: Sequence[EsimOrder]) -> Listing:
                 page=page,
             )
             listing.add(answer.items)
+            totals.add(answer.total)
             if not answer.has_next:
                 break
         else:
+            listing.is_complete = False
+        if len(totals) > 1:  # while it was read rows came or went, so one may have moved to a page already read
             listing.is_complete = False
         if all(listing.of(order) for order in orders):
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from django_airalo.client import get_client
 from django_airalo.client.payloads import FutureOrderData, OrderData, Page
 from django_airalo.conf import conf
-from django_airalo.exceptions import AiraloRateLimitError
+from django_airalo.exceptions import AiraloRateLimitError, AiraloResponseError
 from django_airalo.models import EsimOrder, OrderEvent
 
 from . import database, future
@@ -63,17 +64,21 @@ def sync_order(order: EsimOrder | int, *, source: str = "look-up") -> EsimOrder:
     return EsimOrder.objects.get(pk=order.pk)
 
 
-def sync_accepted(orders: Sequence[EsimOrder], claim: Callable[[EsimOrder], object]) -> bool:
+def sync_accepted(
+    orders: Sequence[EsimOrder], claim: Callable[[EsimOrder, timedelta], object], between: Callable[[], object]
+) -> bool:
     """Look up many accepted orders at once, by reading Airalo's list of orders page by page.
 
     Args:
-        claim: called for each order before most of the list is read, to keep others from doing the same.
+        claim: called for each order before most of the list is read, to keep others from doing the same for as long
+            as that may take.
+        between: called after each page but the last, for what must not wait until a long list is read.
 
     Returns:
         ``False``, with nothing claimed, if the list is so long that a look-up for each order takes fewer requests.
 
     Raises:
-        AiraloAPIError: a page could not be read. No order was changed.
+        AiraloAPIError: a page could not be read. What stood on those before it is recorded.
     """
     # A day of margin on both sides: the time zone of Airalo's dates is not documented.
     first = min(order.created_at for order in orders) - timedelta(days=1)
@@ -82,19 +87,23 @@ def sync_accepted(orders: Sequence[EsimOrder], claim: Callable[[EsimOrder], obje
     if page.last_page is None or page.last_page > len(orders):
         return False
     for order in orders:
-        claim(order)
-    listed = list(page.items)
-    while page.has_next:
-        page = _list_page(days, (page.current_page or 1) + 1)
-        listed += page.items
-    found: dict[str, list[OrderData]] = {}
-    for item in listed:
-        found.setdefault(reference_in(item.description), []).append(item)
-    for order in orders:
-        try:
-            _record_look_up(order, found.get(order.reference, []))
-        except Exception:  # One order must not keep the others from being completed. It is looked up again.
-            logger.exception("What Airalo lists of order %s could not be recorded", order.reference)
+        claim(order, page.last_page * timedelta(minutes=1) / max(1, conf.LOOKUPS_PER_MINUTE))
+    waiting = {order.reference: order for order in orders}
+    found: dict[str, list[OrderData]] = defaultdict(list)
+    number = 1
+    while True:
+        listed = [(reference_in(item.description), item) for item in page.items]
+        for reference, item in listed:
+            found[reference].append(item)
+        for reference in dict.fromkeys(reference for reference, _ in listed if reference in waiting):
+            _record_look_up(waiting[reference], found[reference])
+        if not page.has_next:
+            break
+        between()
+        number += 1
+        page = _list_page(days, number)
+    for reference in waiting.keys() - found.keys():
+        _record_look_up(waiting[reference], [])
     return True
 
 
@@ -116,9 +125,12 @@ def _list_page(days: str, number: int) -> Page[OrderData]:
 
 def _record_look_up(order: EsimOrder, found: list[OrderData]) -> None:
     """What the list says of one accepted order; nothing is written if there is no news."""
-    is_news = found or (is_overdue(order, database.now()) and OVERDUE not in order.attention)
-    if is_news:
-        record(order.pk, Findings(orders=found), source="look-up")
+    try:
+        is_news = found or (is_overdue(order, database.now()) and OVERDUE not in order.attention)
+        if is_news:
+            record(order.pk, Findings(orders=found), source="look-up")
+    except Exception:  # One order must not keep the others from being completed. It is looked up again.
+        logger.exception("What Airalo lists of order %s could not be recorded", order.reference)
 
 
 def settle_by_look_up(order: EsimOrder, *, source: str) -> bool:
@@ -129,6 +141,8 @@ def settle_by_look_up(order: EsimOrder, *, source: str) -> bool:
     found = look_up(order)
     if found:
         record(order.pk, found, source=source)
+    elif not found.is_complete:
+        raise AiraloResponseError("Airalo lists too many future orders to see that this one is not among them.")
     return bool(found)
 
 
@@ -179,6 +193,8 @@ def record(order_pk: int, findings: Findings, *, source: str) -> None:
         future.record_listed(order, findings.future_orders, now=now, source=source)
     elif findings.is_complete:
         _record_not_found(order, now=now, source=source)
+    elif order.status == Status.SCHEDULED:
+        EsimOrder.objects.filter(pk=order.pk).update(due_at=future.next_check(order, now))
     signal_after_commit(order)
 
 
@@ -223,10 +239,19 @@ def _record_not_found(order: EsimOrder, *, now: datetime, source: str) -> None:
     elif order.status == Status.ACCEPTED and is_overdue(order, now):
         call_for_attention(order, OVERDUE, now=now, source=source)
     elif order.status == Status.UNCONFIRMED:
-        note(order, "Airalo does not list the order.", now=now, source=source, kind=OrderEvent.Kind.LOOKED_UP)
+        _note_not_listed(order, now=now, source=source)
         waited = now - (order.unconfirmed_at or now)
         if waited > timedelta(seconds=conf.UNCONFIRMED_GRACE):
             _apply_unconfirmed_policy(order, now=now)
+
+
+def _note_not_listed(order: EsimOrder, *, now: datetime, source: str) -> None:
+    """Each time at first. Later, while it waits for a person, once a day: look-ups go on without end."""
+    today = order.events.using(database.alias()).filter(
+        kind=OrderEvent.Kind.LOOKED_UP, created_at__gt=now - timedelta(days=1)
+    )
+    if not (order.attention and today.exists()):
+        note(order, "Airalo does not list the order.", now=now, source=source, kind=OrderEvent.Kind.LOOKED_UP)
 
 
 def _record_vanished(order: EsimOrder, *, now: datetime, source: str) -> None:

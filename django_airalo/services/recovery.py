@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -14,6 +16,7 @@ from django.db.models import F
 
 from django_airalo.exceptions import AiraloAPIError, AiraloConfigurationError, AiraloRateLimitError, AiraloTokenError
 from django_airalo.models import EsimOrder, Refund, Voucher, WebhookEvent
+from django_airalo.models.orders import EsimOrderQuerySet
 from django_airalo.models.outgoing import SENDING
 
 from . import database, heartbeats, outgoing
@@ -25,7 +28,7 @@ from .lookups import sync_accepted, sync_order
 from .refunds import send_refund
 from .scheduling import sync_future_orders
 from .signalling import send_due_signals, send_signals
-from .submission import submit_order
+from .submission import attempt
 from .transitions import change_status
 from .vouchers import send_voucher
 
@@ -69,28 +72,37 @@ def sweep(limit: int = 200) -> SweepReport:
         limit: how many rows of each kind to deal with at most; the rest is for the next sweep.
     """
     report = SweepReport()
-    _each(WebhookEvent.objects.due(database.now())[:limit], _process, report)
     _asking(check_pause, report)
     _asking(check_balance, report)
-    acts: list[tuple[tuple[str, ...], Callable[[EsimOrder, SweepReport], None]]] = [
-        ((Status.PENDING,), _submit),
-        ((Status.SUBMITTING,), _expire),
-        ((Status.UNCONFIRMED, *GIVEN_UP), _look_up),
-    ]
-    for statuses, act in acts:
-        if Status.PENDING in statuses and active_pause():
-            continue
-        _each(EsimOrder.objects.due(database.now()).filter(status__in=statuses)[:limit], act, report)
-    _asking(partial(_look_up_accepted, report, limit), report)
-    _asking(partial(_sync_future_orders, report, limit), report)
+    _urgent(report, limit)
+    look_ups = [_look_up_unconfirmed, _look_up_accepted, _sync_future_orders]
+    # They share Airalo's limit, so none may be the last every time.
+    for look_up in random.sample(look_ups, len(look_ups)):
+        _asking(partial(look_up, report, limit), report)
     now = database.now()
     _each(Refund.objects.due(now)[:limit], _request, report)
     _each(Voucher.objects.without_secrets().due(now)[:limit], _request, report)
-    report.signalled = send_due_signals(limit) + send_due_account_signals() + send_due_esim_signals(limit)
-    report.signalled += outgoing.send_due_signals(limit)
+    _signal(report, limit)
     _asking(partial(_look_up_usage, report, limit), report)
     heartbeats.beat(heartbeats.SWEEP)
     return report
+
+
+def _urgent(report: SweepReport, limit: int) -> None:
+    """The orders themselves: all that somebody waits for."""
+    _each(WebhookEvent.objects.due(database.now())[:limit], _process, report)
+    if not active_pause():
+        _each(_due_orders(Status.PENDING)[:limit], _submit, report)
+    _each(_due_orders(Status.SUBMITTING)[:limit], _expire, report)
+
+
+def _signal(report: SweepReport, limit: int) -> None:
+    report.signalled += send_due_signals(limit) + send_due_account_signals() + send_due_esim_signals(limit)
+    report.signalled += outgoing.send_due_signals(limit)
+
+
+def _due_orders(*statuses: str) -> EsimOrderQuerySet:
+    return EsimOrder.objects.due(database.now()).filter(status__in=statuses)
 
 
 def _each(rows: Iterable[Row], act: Callable[[Row, SweepReport], None], report: SweepReport) -> None:
@@ -124,8 +136,10 @@ def _process(event: WebhookEvent, report: SweepReport) -> None:
 
 
 def _submit(order: EsimOrder, report: SweepReport) -> None:
-    submit_order(order)
+    error = attempt(order.pk)
     report.submitted += 1
+    if isinstance(error, AiraloRateLimitError | AiraloTokenError):
+        raise error
 
 
 def _request(row: Refund | Voucher, report: SweepReport) -> None:
@@ -154,16 +168,26 @@ def _give_up_claim(order: EsimOrder) -> bool:
 
 
 def _look_up(order: EsimOrder, report: SweepReport) -> None:
-    if _claim_look_up(order):
+    due_at = _claim_look_up(order)
+    if due_at is None:
+        return
+    try:
         sync_order(order)
-        report.looked_up += 1
+    except AiraloAPIError as error:
+        _take_back(order, due_at, error)
+        raise
+    report.looked_up += 1
+
+
+def _look_up_unconfirmed(report: SweepReport, limit: int) -> None:
+    _each(_due_orders(Status.UNCONFIRMED, *GIVEN_UP)[:limit], _look_up, report)
 
 
 def _look_up_accepted(report: SweepReport, limit: int) -> None:
     """Look up the accepted orders that are due: all by the list of orders if that is cheaper, else each by itself."""
-    due = EsimOrder.objects.due(database.now()).filter(status=Status.ACCEPTED)
-    many = list(due[: limit * MANY])
-    if len(many) >= WORTH_A_LIST and sync_accepted(many, claim=_claim_look_up):
+    many = list(_due_orders(Status.ACCEPTED)[: limit * MANY])
+    between = _now_and_then(partial(_urgent, report, limit), partial(_signal, report, limit))
+    if len(many) >= WORTH_A_LIST and sync_accepted(many, claim=_claim_look_up, between=between):
         report.looked_up += len(many)
     else:
         _each(many[:limit], _look_up, report)
@@ -177,7 +201,34 @@ def _look_up_usage(report: SweepReport, limit: int) -> None:
     report.usage = sync_due_usage(limit)
 
 
-def _claim_look_up(order: EsimOrder) -> bool:
-    """Move the order's due time on, which keeps other sweeps from asking for the same order."""
+def _now_and_then(*acts: Callable[[], None]) -> Callable[[], None]:
+    """What does all of this again if it has not for a while, and tells that the sweep lives."""
+    last = time.monotonic()
+
+    def act() -> None:
+        nonlocal last
+        if time.monotonic() - last > LONGEST_STEP:
+            for again in acts:
+                again()
+            heartbeats.beat(heartbeats.SWEEP)
+            last = time.monotonic()
+
+    return act
+
+
+def _claim_look_up(order: EsimOrder, at_least: timedelta = timedelta()) -> datetime | None:
+    """Move the order's due time on, which keeps other sweeps from asking for the same order; ``None`` if one does."""
+    now = database.now()
+    due_at = max(next_look_up(order, now), now + at_least)
     unchanged = EsimOrder.objects.filter(pk=order.pk, due_at=order.due_at, status=order.status)
-    return bool(unchanged.update(due_at=next_look_up(order, database.now()), lookups=F("lookups") + 1))
+    return due_at if unchanged.update(due_at=due_at, lookups=F("lookups") + 1) else None
+
+
+def _take_back(order: EsimOrder, due_at: datetime, error: AiraloAPIError) -> None:
+    """It was not looked up after all: that must not make the next look-ups rarer, nor wait if nobody was asked."""
+    if isinstance(error, AiraloRateLimitError | AiraloTokenError):
+        due_again = min(due_at, database.now() + timedelta(seconds=error.retry_after or 0))
+    else:
+        due_again = due_at
+    claimed = EsimOrder.objects.filter(pk=order.pk, due_at=due_at, status=order.status)
+    claimed.update(due_at=due_again, lookups=F("lookups") - 1)

@@ -15,6 +15,7 @@ from django_airalo.conf import conf
 from django_airalo.exceptions import (
     AiraloAPIError,
     AiraloConfigurationError,
+    AiraloError,
     AiraloRefusedError,
     AiraloServiceUnavailableError,
     InsufficientCreditError,
@@ -55,13 +56,19 @@ def submit_order(order: EsimOrder | int) -> EsimOrder:
         RuntimeError: called inside a transaction.
     """
     order_pk = order.pk if isinstance(order, EsimOrder) else order
-    claimed = _claim(order_pk)
-    if claimed:
-        try:
-            _submit(claimed)
-        finally:
-            send_signals(order_pk)
+    attempt(order_pk)
     return EsimOrder.objects.get(pk=order_pk)
+
+
+def attempt(order_pk: int) -> AiraloError | None:
+    """As ``submit_order()``; returns what kept Airalo from taking the order, if anything did."""
+    claimed = _claim(order_pk)
+    if not claimed:
+        return None
+    try:
+        return _submit(claimed)
+    finally:
+        send_signals(order_pk)
 
 
 @database.in_transaction(durable=True)
@@ -80,26 +87,27 @@ def _claim(order_pk: int) -> EsimOrder | None:
     return order
 
 
-def _submit(order: EsimOrder) -> None:
+def _submit(order: EsimOrder) -> AiraloError | None:
     try:
         if order.look_up_first and lookups.settle_by_look_up(order, source="submit"):
-            return
+            return None
         get_client().get_token()  # may take long; what comes after it takes the two time-outs at most
     except AiraloAPIError as error:
         _put_back(order, reason=str(error), code=error.code, wait=error.retry_after)
-        return
+        return error
     except AiraloConfigurationError as error:
         _put_back(order, reason=str(error))
-        return
+        return error
     if not _holds_lease(order):
         _put_back(order, reason="The lease was about to run out, so nothing was sent.")
-        return
+        return None
     try:
         answer = _send(order)
     except AiraloAPIError as error:
         _record_failure(order, error)
-    else:
-        _record_answer(order, answer)
+        return error
+    _record_answer(order, answer)
+    return None
 
 
 def _send(order: EsimOrder) -> AcceptedOrder | ScheduledOrder | OrderData:
@@ -181,8 +189,10 @@ def _fulfil(order_pk: int, data: OrderData, *, attempt: int) -> None:
 def _record_failure(order: EsimOrder, error: AiraloAPIError) -> None:
     """What an unsuccessful try means: surely not carried out, refused for good, or unknown."""
     if isinstance(error, AiraloServiceUnavailableError):
-        # It says that it took nothing on, and is believed only after a look.
-        _put_back(order, reason=str(error), code=error.code, wait=error.retry_after, look_up_first=True)
+        # It says that it took nothing on. That is believed only after a look, and a look is worth something only when
+        # what was taken all the same has had time to be listed, or to come by its webhook.
+        wait = max(error.retry_after or 0, conf.UNAVAILABLE_WAIT)
+        _put_back(order, reason=str(error), code=error.code, wait=wait, look_up_first=True)
     elif error.may_have_acted:
         _finish(order, Status.UNCONFIRMED, error, due_in=conf.LOOKUP_DELAYS[0])
     elif _is_of_the_address(error):
@@ -192,8 +202,7 @@ def _record_failure(order: EsimOrder, error: AiraloAPIError) -> None:
         if isinstance(error, RecycledEsimError) and order.esim_id:
             mark_recycled(order.esim_id)
     else:
-        wait = error.retry_after or TRY_LATER.get(type(error))
-        _put_back(order, reason=str(error), code=error.code, wait=wait)
+        _put_back(order, reason=str(error), code=error.code, wait=error.retry_after or TRY_LATER.get(type(error)))
         if isinstance(error, InsufficientCreditError):
             account.pause_submission(order, error.reason)
 

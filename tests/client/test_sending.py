@@ -162,6 +162,21 @@ def test_urllib3_repeats_no_post_whatever_the_error(error: Exception) -> None:
     assert RETRY.increment("GET", "/v2/orders", error=error).total == 2
 
 
+def test_another_failure_that_is_being_handled_says_nothing_of_ours(
+    client: AiraloClient, server: ScriptedServer, closed_port: int
+) -> None:
+    """Python makes it the context of our error; that it never connected must not pass for our request."""
+    server.on("/v2/orders", Answer(drop="close"))
+    try:
+        requests.get(f"http://127.0.0.1:{closed_port}", timeout=1)
+    except requests.ConnectionError:
+        with pytest.raises(AiraloConnectionError, match="sent, no answer") as caught:
+            client.submit_order(package_id="p", quantity=1)
+
+    assert caught.value.may_have_acted is True
+    assert len(server.requests("/v2/orders")) == 1
+
+
 # Nothing was sent
 
 

@@ -45,6 +45,7 @@ def test_the_connection_is_closed_before_or_after_buying(
         ("502", 502, 0),
         ("502-bought", 502, 1),
         ("503", 503, 0),
+        ("503-bought", 503, 1),
         ("504-bought", 504, 1),
         ("429", 429, 0),
         ("401", 401, 0),

@@ -64,6 +64,7 @@ SETTINGS = {
     "AIRALO_SUBMIT_LEASE": 8,
     "AIRALO_RETRY_DELAYS": [0.5, 1, 2, 4],
     "AIRALO_LOOKUP_DELAYS": [1.5, 2, 4, 8],
+    "AIRALO_UNAVAILABLE_WAIT": 2,  # twice what an order takes to be listed
     "AIRALO_UNCONFIRMED_GRACE": 8,
     "AIRALO_SIGNAL_LEASE": 3,
     "AIRALO_FUTURE_ORDER_INTERVAL": 5,

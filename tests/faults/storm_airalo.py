@@ -52,6 +52,7 @@ LOST_ANSWERS: tuple[Any, ...] = (
     {"delay": 4},
     {"close": "after", "webhook": "none"},
     "500-bought",
+    "503-bought",
     "truncated",
     "429",
     "401",

@@ -117,6 +117,17 @@ def _is_of(request: dict[str, Any], world: World, pk: int) -> bool:
     return world.order(pk).reference in request["body"]
 
 
+@pytest.mark.slow
+def test_row_09_a_503_that_is_not_true_does_not_buy_twice(world: World) -> None:
+    """Airalo took the order behind it, sends no webhook and lists it later."""
+    world.set(UNAVAILABLE_WAIT=4)
+    world.emulator.fault({"preset": "503-bought", "webhook": "none", "listing_delay": 2}, "orders-async", times=3)
+    pks = world.place(3)
+    world.laws({"completed": 3})
+    assert [world.order(pk).attempt for pk in pks] == [2, 2, 2]  # claimed again, and found before it was sent
+    assert len(world.emulator.requests("orders-async")) == 3
+
+
 def test_row_09_back_off_is_spread(world: World) -> None:
     world.set(RETRY_DELAYS=[1])
     world.serve()

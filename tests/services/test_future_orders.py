@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django_airalo import services
 from django_airalo.exceptions import IdempotencyConflictError
 from django_airalo.models import EsimOrder
-from django_airalo.services import database
+from django_airalo.services import database, future
 from django_airalo.testing import FakeOrder
 from django_airalo.testing.api import respond
 from tests.factories import EsimOrderFactory, ago, due_now
@@ -316,3 +316,38 @@ def test_one_that_cannot_be_recorded_does_not_stop_the_others(airalo, place, com
     sweep(committed)
     assert EsimOrder.objects.get(pk=orders[1].pk).status == "failed"
     assert EsimOrder.objects.get(pk=orders[0].pk).status == "scheduled"
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        pytest.param([{"current_page": 1, "last_page": 99, "total": 9900}], id="longer than is read"),
+        pytest.param(
+            [{"current_page": 1, "last_page": 2, "total": 101}, {"current_page": 2, "last_page": 2, "total": 100}],
+            id="changed while it was read",
+        ),
+    ],
+)
+def test_what_is_not_found_in_a_part_of_the_list_is_not_sent_again(airalo, monkeypatch, pages):
+    monkeypatch.setattr(future, "MOST_PAGES", len(pages))
+    order = EsimOrderFactory(due_date=in_days(30), look_up_first=True)
+    airalo.failing["GET /v2/future-orders"] = [(200, {"data": [], "meta": meta}) for meta in pages * 3]
+    order = services.submit_order(order)
+    assert (order.status, order.look_up_first) == ("pending", True)
+    assert "not among them" in order.error_reason
+    assert airalo.orders == []
+
+
+def test_while_the_list_is_too_long_a_scheduled_order_is_looked_at_as_seldom_as_ever(
+    airalo, place, monkeypatch, settings
+):
+    monkeypatch.setattr(future, "MOST_PAGES", 1)
+    settings.AIRALO_FUTURE_ORDER_INTERVAL = 5000
+    order = place()
+    due_now(order)
+    pages = [(200, {"data": [], "meta": {"current_page": 1, "last_page": 99, "total": 9900}})] * 9
+    airalo.failing["GET /v2/future-orders"] = pages
+    services.sync_order(order)
+    order.refresh_from_db()
+    assert (order.status, order.attention) == ("scheduled", "")
+    assert 4900 < (order.due_at - database.now()).total_seconds() <= 5000
