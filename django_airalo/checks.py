@@ -135,11 +135,11 @@ def _check_values() -> Iterator[CheckMessage]:
         )
     if conf.ORDER_MODE not in ("async", "sync"):
         yield Error(f"AIRALO_ORDER_MODE must be 'async' or 'sync', not {conf.ORDER_MODE!r}.", id="django_airalo.E015")
-    # The lease must outlast a request by far, or every slow answer makes an order UNCONFIRMED.
-    longest = 2 * (conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT)
+    # For a token, the request, and the same once more with another token.
+    longest = 3 * (conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT)
     if longest > conf.SUBMIT_LEASE:
         yield Error(
-            f"AIRALO_SUBMIT_LEASE ({conf.SUBMIT_LEASE:g} s) is shorter than two requests can take ({longest:g} s).",
+            f"AIRALO_SUBMIT_LEASE ({conf.SUBMIT_LEASE:g} s) is shorter than three requests can take ({longest:g} s).",
             hint="Raise it, or lower AIRALO_CONNECT_TIMEOUT and AIRALO_READ_TIMEOUT.",
             id="django_airalo.E009",
         )

@@ -71,11 +71,11 @@ def _claim(model: type[Row], pk: int) -> Row | None:
 
 def _send(row: Row, ask: Callable[[Row], dict[str, Any]]) -> None:
     try:
-        get_client().get_token()  # may take long; what comes after it takes the two time-outs at most
+        get_client().get_token()  # may take long; what comes after it is one request, or two if the token is refused
     except (AiraloAPIError, AiraloConfigurationError) as error:
         _put_back(row, str(error), getattr(error, "retry_after", None))
         return
-    needed = timedelta(seconds=conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT)
+    needed = timedelta(seconds=2 * (conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT))
     if not _mine(row).filter(due_at__gt=database.now() + needed).exists():
         _put_back(row, "The lease was about to run out, so nothing was sent.", None)
         return

@@ -91,7 +91,7 @@ def _submit(order: EsimOrder) -> AiraloError | None:
     try:
         if order.look_up_first and lookups.settle_by_look_up(order, source="submit"):
             return None
-        get_client().get_token()  # may take long; what comes after it takes the two time-outs at most
+        get_client().get_token()  # may take long; what comes after it is one request, or two if the token is refused
     except AiraloAPIError as error:
         _put_back(order, reason=str(error), code=error.code, wait=error.retry_after)
         return error
@@ -133,8 +133,8 @@ def _send(order: EsimOrder) -> AcceptedOrder | ScheduledOrder | OrderData:
 
 
 def _holds_lease(order: EsimOrder) -> bool:
-    """Whether the order is still ours for as long as a request can take."""
-    needed = timedelta(seconds=conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT)
+    """Whether the order is still ours for as long as sending it can take, once more with another token if need be."""
+    needed = timedelta(seconds=2 * (conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT))
     return EsimOrder.objects.filter(
         pk=order.pk, status=Status.SUBMITTING, attempt=order.attempt, due_at__gt=database.now() + needed
     ).exists()

@@ -61,7 +61,7 @@ MOST_DEATHS = 10
 SETTINGS = {
     "AIRALO_CONNECT_TIMEOUT": 1,
     "AIRALO_READ_TIMEOUT": 3,
-    "AIRALO_SUBMIT_LEASE": 8,
+    "AIRALO_SUBMIT_LEASE": 12,
     "AIRALO_RETRY_DELAYS": [0.5, 1, 2, 4],
     "AIRALO_LOOKUP_DELAYS": [1.5, 2, 4, 8],
     "AIRALO_UNAVAILABLE_WAIT": 2,  # twice what an order takes to be listed
