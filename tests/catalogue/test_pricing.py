@@ -177,6 +177,12 @@ def test_where_airalo_gives_no_price_it_is_converted(package):
     assert not package.selling_price("EUR").is_converted
 
 
+def test_a_price_that_airalo_gives_is_not_converted(package):
+    rate("EUR", "0.5")
+    price = package.selling_price("EUR")
+    assert (price.amount, price.is_converted) == (Decimal("3.92"), False)
+
+
 def test_no_price_is_made_of_nothing():
     rate()
     package = PackageFactory(price=None)

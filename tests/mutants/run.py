@@ -17,10 +17,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.mutants.mutants import MUTANTS, Mutant
+from tests.mutants.mutant import Mutant
+from tests.mutants.mutants import MUTANTS
 
 #: The quick part of the suite; the fault suite, with its real processes, is left out.
-ALL = ("tests/services", "tests/webhooks", "tests/client", "tests/models", "tests/test_model_based.py")
+ALL = (
+    "tests/services", "tests/webhooks", "tests/client", "tests/models", "tests/catalogue", "tests/test_model_based.py",
+)  # fmt: skip
 
 
 def main() -> int:

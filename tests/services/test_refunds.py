@@ -231,7 +231,7 @@ def test_the_longest_notes(server, request_refund):
 def test_the_same_esim_is_not_asked_for_twice_while_a_refund_is_open(status):
     taken, free = EsimFactory(), EsimFactory()
     Refund.objects.create(reason="NO_COVERAGE", status=status).esims.set([taken])
-    if status in Refund.OPEN:
+    if status not in ("declined", "refused", "cancelled"):
         with pytest.raises(ValidationError, match=taken.iccid) as refused:
             services.request_refund([free, taken], "NO_COVERAGE")
         assert free.iccid not in str(refused.value)

@@ -172,6 +172,18 @@ def test_a_worker_that_died_leaves_it_unconfirmed(server):
     assert asked(server) == []
 
 
+def test_with_a_lease_that_is_about_to_end_nothing_is_sent(server, create, settings):
+    settings.AIRALO_CONNECT_TIMEOUT, settings.AIRALO_READ_TIMEOUT = 5, 30
+    settings.AIRALO_SUBMIT_LEASE = 69  # less than a request and its repetition can take
+    voucher = create(package_id="test-7days-1gb")
+    assert (voucher.status, asked(server)) == ("pending", [])
+    assert "about to run out" in voucher.error
+    settings.AIRALO_SUBMIT_LEASE = 100
+    Voucher.objects.update(due_at=LONG_AGO)
+    services.sweep()
+    assert len(asked(server)) == 1
+
+
 class Meanwhile(AiraloClient):
     """The real client; before an answer is handed on, something happens to the row."""
 
