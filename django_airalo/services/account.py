@@ -78,7 +78,7 @@ def check_balance() -> None:
 
 def active_pause() -> SubmissionPause | None:
     """The pause that keeps orders from being sent, if there is one."""
-    return SubmissionPause.objects.filter(is_active=True).first()
+    return SubmissionPause.objects.using(database.alias()).filter(is_active=True).first()
 
 
 def pause_submission(order: EsimOrder, reason: str) -> None:
@@ -128,7 +128,7 @@ def resume_submission(*, resumed_by: str = "") -> bool:
     )
     if ended:
         logger.warning("Orders are sent to Airalo again (%s)", resumed_by)
-        pause.refresh_from_db()
+        pause.refresh_from_db(using=database.alias())
         send_pause_signal(pause)
     return bool(ended)
 
@@ -172,6 +172,6 @@ def send_balance_signal(record: BalanceRecord) -> bool:
 def send_due_account_signals() -> int:
     """Send the signals of pauses and balances that are due. Returns how many were fully heard."""
     now = database.now()
-    pauses = SubmissionPause.objects.filter(signal_due_at__lte=now).order_by("id")
-    balances = BalanceRecord.objects.filter(signal_due_at__lte=now).order_by("id")
+    pauses = SubmissionPause.objects.using(database.alias()).filter(signal_due_at__lte=now).order_by("id")
+    balances = BalanceRecord.objects.using(database.alias()).filter(signal_due_at__lte=now).order_by("id")
     return sum(map(send_pause_signal, list(pauses))) + sum(map(send_balance_signal, list(balances)))

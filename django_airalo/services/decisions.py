@@ -42,7 +42,7 @@ def mark_never_placed(order: EsimOrder, *, decided_by: str = "") -> bool:
         attention="",
     )
     signal_after_commit(current)
-    order.refresh_from_db()
+    order.refresh_from_db(using=database.alias())
     return True
 
 
@@ -76,5 +76,5 @@ def mark_failed(order: EsimOrder, *, decided_by: str = "") -> bool:
         due_at=now + timedelta(seconds=conf.LOOKUP_DELAYS[0]),
     )
     signal_after_commit(current)
-    order.refresh_from_db()
+    order.refresh_from_db(using=database.alias())
     return True

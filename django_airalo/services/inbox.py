@@ -19,6 +19,7 @@ from django_airalo.client.payloads import OrderData, as_int, as_text
 from django_airalo.conf import conf
 from django_airalo.exceptions import WebhookVerificationError
 from django_airalo.models import EsimOrder, WebhookEvent
+from django_airalo.models.webhooks import WebhookEventQuerySet
 
 from . import database, fulfilment, notifications, nudges
 from .signalling import signal_after_commit
@@ -94,7 +95,7 @@ def _keep(body: bytes, reading: str, digest: str) -> WebhookEvent:
 
 def _repeated(digest: str, now: datetime) -> WebhookEvent | None:
     """The event with these bytes, counted once more; made due again if it is new news or was not understood."""
-    event = WebhookEvent.objects.without_body().filter(digest=digest).first()
+    event = _events().filter(digest=digest).first()
     if event is None:
         return None
     changes: dict[str, Any] = {"deliveries": F("deliveries") + 1, "last_received_at": now}
@@ -103,7 +104,7 @@ def _repeated(digest: str, now: datetime) -> WebhookEvent | None:
     elif event.status == Status.WAITING or event.error:
         changes["due_at"] = now
     WebhookEvent.objects.filter(pk=event.pk).update(**changes)
-    event.refresh_from_db()
+    event.refresh_from_db(using=database.alias())
     return event
 
 
@@ -124,14 +125,14 @@ def process_webhook_event(event: WebhookEvent | int) -> WebhookEvent:
         current, to_do = _process(event_pk)
     except Exception as error:  # Whatever it is, the inbox must show it, and the sweep try again.
         logger.exception("Webhook %s could not be interpreted", event_pk)
-        failed = WebhookEvent.objects.without_body().get(pk=event_pk)
+        failed = _events().get(pk=event_pk)
         failed.error, failed.tries = f"{type(error).__name__}: see the log.", failed.tries + 1
         failed.due_at = _try_again_at(failed, database.now())
         failed.save(update_fields=["error", "tries", "due_at"])
     else:
         if to_do and current.kind in NOTICES:
             notifications.send_notice(current)
-    return WebhookEvent.objects.without_body().get(pk=event_pk)
+    return _events().get(pk=event_pk)
 
 
 @database.in_transaction()
@@ -148,6 +149,11 @@ def _process(event_pk: int) -> tuple[WebhookEvent, bool]:
 def _is_being_sent(event: WebhookEvent) -> bool:
     """Whether another process holds the lease to send this notice's signal."""
     return event.kind in NOTICES and not event.error and event.due_at is not None and event.due_at > database.now()
+
+
+def _events() -> WebhookEventQuerySet:
+    # Not from a replica, which a router may choose for reading: it may not know what was kept just now.
+    return WebhookEvent.objects.using(database.alias()).without_body()
 
 
 def _try_again_at(event: WebhookEvent, now: datetime) -> datetime:
@@ -231,11 +237,11 @@ def _interpret_order(event: WebhookEvent, news: _News, now: datetime) -> None:
 def _matching_orders(data: OrderData) -> set[int]:
     """Primary keys of the orders that the webhook's request_id and description name."""
     reference = fulfilment.reference_in(data.description)
-    candidates: list[EsimOrder] = []
+    orders, candidates = EsimOrder.objects.using(database.alias()), list[EsimOrder]()
     if data.request_id:
-        candidates += EsimOrder.objects.filter(request_id=data.request_id)
+        candidates += orders.filter(request_id=data.request_id)
     if reference:
-        candidates += EsimOrder.objects.filter(reference=reference)
+        candidates += orders.filter(reference=reference)
     # Compared once more, since a database's collation may ignore case.
     return {order.pk for order in candidates if order.reference == reference or order.request_id == data.request_id}
 

@@ -19,7 +19,8 @@ def send_notice(event: WebhookEvent) -> bool:
     if event.kind == WebhookEvent.Kind.LOW_DATA:
         iccid, level = as_text(document.get("iccid")), as_text(document.get("level"))
         percentage = as_decimal(document.get("remaining_percentage"))
-        esim = Esim.objects.without_secrets().select_related("order__user").filter(iccid=iccid).first()
+        esims = Esim.objects.using(database.alias()).without_secrets().select_related("order__user")
+        esim = esims.filter(iccid=iccid).first()
         if esim:
             note_low_data(esim, level=level, percentage=percentage, event_id=event.event_id)
         failures = send_robust(

@@ -58,7 +58,7 @@ def cancel_orders(orders: Sequence[EsimOrder]) -> list[EsimOrder]:
     taken = set(_cancel_or_keep_the_wish([order.pk for order in orders]))
     for order in orders:
         if order.pk in taken:
-            order.refresh_from_db()
+            order.refresh_from_db(using=database.alias())
     return [order for order in orders if order.pk in taken and order.status == Status.CANCELLED]
 
 
@@ -134,7 +134,7 @@ def _cancel_or_keep_the_wish(order_pks: Sequence[int]) -> list[int]:
 
 def _ask_to_cancel(order_pks: Sequence[int]) -> None:
     """Have Airalo cancel those that are still to be cancelled. What fails is due again."""
-    wished = EsimOrder.objects.filter(status=Status.SCHEDULED).exclude(cancel_requested_at=None)
+    wished = EsimOrder.objects.using(database.alias()).filter(status=Status.SCHEDULED).exclude(cancel_requested_at=None)
     for start in range(0, len(order_pks), BATCH):
         try:
             _cancel_batch(list(wished.filter(pk__in=order_pks[start : start + BATCH]).order_by("pk")))
