@@ -16,7 +16,7 @@ from django_airalo.models.orders import REFERENCE_LENGTH
 
 from . import database
 from .esims import usage_is_due_now
-from .transitions import TRANSITIONS, call_for_attention, change_status, lock, note
+from .transitions import TRANSITIONS, call_for_attention, change_locked, lock, note
 
 Status = EsimOrder.Status
 
@@ -54,7 +54,7 @@ def record_delivery(order: EsimOrder, data: OrderData, *, now: datetime, source:
     sims = () if order.is_topup else data.sims
     flaws = _flaws(order, data, [flaw for sim in sims if (flaw := keep_sim(order, sim))])
     if order.status != Status.COMPLETED and (order.is_topup or _esims().filter(order=order).exists()):
-        change_status(
+        change_locked(
             order, Status.COMPLETED, now=now, source=source, look_up_first=False, error_code=None, error_reason="",
             **airalo_fields(order, data),
         )  # fmt: skip
@@ -67,7 +67,7 @@ def record_delivery(order: EsimOrder, data: OrderData, *, now: datetime, source:
 def record_failure(order: EsimOrder, *, reason: str, code: int | None, now: datetime, source: str) -> None:
     """Airalo says that it could not fulfil the order. An eSIM that exists outweighs that."""
     if Status.FAILED in TRANSITIONS[order.status]:
-        change_status(order, Status.FAILED, now=now, source=source, detail=reason, error_code=code, error_reason=reason)
+        change_locked(order, Status.FAILED, now=now, source=source, detail=reason, error_code=code, error_reason=reason)
     else:
         note(order, f"Airalo reports a failure: {reason}", now=now, source=source, late=True)
         if order.status in GIVEN_UP:
@@ -88,7 +88,7 @@ def record_late_acceptance(order_pk: int, status: str, fields: dict[str, Any], *
     flag_late_attempt(order, attempt, now=now)
     # SUBMITTING here is the next attempt: it loses its claim, so that it does not send if it has not yet.
     if order.status in (Status.PENDING, Status.SUBMITTING, Status.UNCONFIRMED):
-        change_status(order, status, now=now, source="submit", **fields)
+        change_locked(order, status, now=now, source="submit", **fields)
     else:
         EsimOrder.objects.filter(pk=order_pk).update(request_id=request_id)
         note(order, f"Attempt {attempt} was accepted as {request_id}.", now=now, source="submit", late=True)

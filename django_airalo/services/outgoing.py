@@ -138,7 +138,7 @@ def _keep_late_answer(row: Row, fields: dict[str, Any], open_statuses: Collectio
     """
     rows = type(row)._default_manager.using(database.alias()).filter(pk=row.pk)
     rows.update(attempt=F("attempt"))  # holds the row until the transaction ends, on every database
-    current: Row = rows.get()
+    current: Row = database.held(rows).get()
     ids: list[str] = [f"{name} {value}" for name, value in fields.items() if name.endswith("_id") and value is not None]
     error = " ".join([f"The answer to attempt {row.attempt} came late, so it may have been carried out twice.", *ids])
     kept: dict[str, Any] = {"error": "\n".join(filter(None, [current.error, error]))}

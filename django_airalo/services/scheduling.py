@@ -24,7 +24,7 @@ from django_airalo.models import EsimOrder
 
 from . import database, future, lookups
 from .signalling import signal_after_commit
-from .transitions import call_for_attention, change_status, lock, note
+from .transitions import call_for_attention, change_locked, lock, note
 
 logger = logging.getLogger("django_airalo.orders")
 
@@ -118,7 +118,7 @@ def _cancel_or_keep_the_wish(order_pks: Sequence[int]) -> list[int]:
         order = lock(order_pk)
         # An order whose last try may have reached Airalo is not cancelled: it may have been bought.
         if order.status == Status.PENDING and not order.look_up_first:
-            change_status(order, Status.CANCELLED, now=now, source="shop")
+            change_locked(order, Status.CANCELLED, now=now, source="shop")
             signal_after_commit(order)
             cancelled.append(order_pk)
         elif order.status == Status.SCHEDULED and now <= (order.latest_cancellation_date or now):
@@ -172,7 +172,7 @@ def _settle(order: EsimOrder, error: AiraloAPIError, *, alone: bool) -> None:
 def _record_cancelled(order_pk: int) -> None:
     order, now = lock(order_pk), database.now()
     if order.status == Status.SCHEDULED:
-        change_status(order, Status.CANCELLED, now=now, source="shop", cancel_requested_at=None)
+        change_locked(order, Status.CANCELLED, now=now, source="shop", cancel_requested_at=None)
         signal_after_commit(order)
     elif order.status != Status.CANCELLED:
         note(order, "Airalo says that it was cancelled.", now=now, source="shop", late=True)
