@@ -92,13 +92,15 @@ def test_who_holds_the_lease_holds_it(replica):
     assert submission._holds_lease(order)
 
 
-def test_a_pause_is_seen_and_ended(airalo, heard, replica):
+def test_a_pause_is_seen_and_ended(airalo, heard, replica, committed):
     order = EsimOrderFactory()
     replica()
-    account.pause_submission(order, "No credit.")
-    assert account.active_pause()
-    assert not services.submit_soon(order)
-    assert services.resume_submission(resumed_by="Ada")
+    with committed():
+        account.pause_submission(order, "No credit.")
+        assert account.active_pause()
+        assert not services.submit_soon(order)
+    with committed():
+        assert services.resume_submission(resumed_by="Ada")
     assert heard.names() == ["submission_paused", "submission_resumed"]
 
 
