@@ -77,10 +77,10 @@ credit_limit_reached = Signal()
 #: (uuid.UUID).
 submission_paused = Signal()
 
-#: *Sent when* orders are sent again, because the balance grew or an operator said so.
+#: *Sent when* orders are sent again, because the balance grew, the pause has lasted an hour, or an operator said so.
 #: *Sender*: :class:`~django_airalo.models.SubmissionPause`.
-#: *Arguments*: ``reason`` (str, why it had been paused), ``balance`` (Decimal or None, as it was when the pause
-#: began), ``event_id`` (uuid.UUID).
+#: *Arguments*: ``reason`` (str, why it had been paused), ``balance`` (Decimal or None, the least that was seen while
+#: the pause lasted), ``event_id`` (uuid.UUID).
 submission_resumed = Signal()
 
 #: *Sent when* the balance was found below ``AIRALO_LOW_BALANCE``, once until it has been found above again.

@@ -412,7 +412,7 @@ class Migration(migrations.Migration):
                 ('signal_error', models.TextField(blank=True, verbose_name='signal error')),
                 ('is_active', models.BooleanField(default=True, null=True, unique=True, verbose_name='active')),
                 ('reason', models.TextField(verbose_name='reason')),
-                ('balance', models.DecimalField(decimal_places=2, help_text="When it began, in the account's currency. Empty if unknown.", max_digits=14, null=True, verbose_name='balance')),
+                ('balance', models.DecimalField(decimal_places=2, help_text="The least that was seen of it since it began, in the account's currency. Empty if unknown.", max_digits=14, null=True, verbose_name='balance')),
                 ('paused_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='since')),
                 ('resumed_at', models.DateTimeField(blank=True, null=True, verbose_name='until')),
                 ('resumed_by', models.CharField(blank=True, max_length=255, verbose_name='ended by')),

@@ -24,7 +24,7 @@ class SubmissionPause(Signalled):
         max_digits=14,
         decimal_places=2,
         null=True,
-        help_text=_("When it began, in the account's currency. Empty if unknown."),
+        help_text=_("The least that was seen of it since it began, in the account's currency. Empty if unknown."),
     )
     paused_at = models.DateTimeField(_("since"), default=timezone.now, editable=False)
     resumed_at = models.DateTimeField(_("until"), null=True, blank=True)

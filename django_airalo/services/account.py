@@ -6,6 +6,7 @@ import logging
 import uuid
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 from django.db import IntegrityError, transaction
 
@@ -19,6 +20,10 @@ from . import database, heartbeats
 from .signalling import send_from, send_robust
 
 logger = logging.getLogger("django_airalo.account")
+
+#: A pause ends after this time even if the balance is not seen to grow: it may have been topped up before it was first
+#: looked at, or be no measure at all (a credit limit). If it still does not suffice, one refusal pauses again.
+TRY_AGAIN_AFTER = timedelta(hours=1)
 
 
 def look_up_balance(*, source: str = "shop") -> BalanceRecord | None:
@@ -78,7 +83,7 @@ def check_balance() -> None:
 
 def active_pause() -> SubmissionPause | None:
     """The pause that keeps orders from being sent, if there is one."""
-    return SubmissionPause.objects.filter(is_active=True).first()
+    return SubmissionPause.objects.using(database.alias()).filter(is_active=True).first()
 
 
 def pause_submission(order: EsimOrder, reason: str) -> None:
@@ -104,7 +109,7 @@ def pause_submission(order: EsimOrder, reason: str) -> None:
     except IntegrityError:  # another process paused at the same moment
         return
     logger.critical("No order is sent to Airalo any more until the balance is topped up: %s", reason)
-    send_pause_signal(pause)
+    transaction.on_commit(partial(send_pause_signal, pause), using=database.alias(), robust=True)
 
 
 def resume_submission(*, resumed_by: str = "") -> bool:
@@ -122,19 +127,20 @@ def resume_submission(*, resumed_by: str = "") -> bool:
         resumed_at=now,
         resumed_by=resumed_by,
         due_at=None,
-        event_id=uuid.uuid4(),
         signal_due_at=now,
         signal_tries=0,
     )
     if ended:
         logger.warning("Orders are sent to Airalo again (%s)", resumed_by)
-        pause.refresh_from_db()
-        send_pause_signal(pause)
+        pause.refresh_from_db(using=database.alias())
+        transaction.on_commit(partial(send_pause_signal, pause), using=database.alias(), robust=True)
     return bool(ended)
 
 
 def check_pause() -> None:
-    """Resume if the balance has been topped up since the pause began. Asks Airalo once per interval, for all processes.
+    """Resume if the balance has grown above the least that was seen since the pause began, or after an hour.
+
+    Asks Airalo once per interval, for all processes.
 
     Raises:
         AiraloAPIError: the balance could not be looked up; asked again after the interval.
@@ -146,16 +152,33 @@ def check_pause() -> None:
     mine = SubmissionPause.objects.filter(pk=pause.pk, due_at=pause.due_at)
     if not mine.update(due_at=now + timedelta(seconds=conf.BALANCE_INTERVAL)):
         return
+    if now - pause.paused_at >= TRY_AGAIN_AFTER:
+        resume_submission(resumed_by=f"tried again after {TRY_AGAIN_AFTER}")
+        return
     record = look_up_balance(source="pause")
-    if record is not None and record.amount > (pause.balance or 0):
+    if record is None:
+        return
+    if record.amount > (pause.balance or 0):
         resume_submission(resumed_by=f"balance {record.amount}")
+    elif record.amount != pause.balance:
+        SubmissionPause.objects.filter(pk=pause.pk).update(balance=record.amount)
 
 
 def send_pause_signal(pause: SubmissionPause) -> bool:
-    """Signal the beginning or the end of a pause."""
-    signal = signals.submission_paused if pause.is_active else signals.submission_resumed
-    arguments = {"reason": pause.reason, "balance": pause.balance, "event_id": pause.event_id}
-    return send_from(pause, lambda: send_robust(signal, SubmissionPause, **arguments))
+    """Signal the beginning of a pause until it has been heard, and its end."""
+    return send_from(pause, partial(_tell, pause))
+
+
+def _tell(pause: SubmissionPause) -> list[str]:
+    arguments = {"reason": pause.reason, "balance": pause.balance}
+    failures = []
+    if pause.is_active or pause.signalled_at is None:
+        failures += send_robust(signals.submission_paused, SubmissionPause, event_id=pause.event_id, **arguments)
+    if not pause.is_active:
+        # Another id than that of the beginning, which may still have to be heard; the same at each repetition.
+        event_id = uuid.uuid5(pause.event_id, "resumed")
+        failures += send_robust(signals.submission_resumed, SubmissionPause, event_id=event_id, **arguments)
+    return failures
 
 
 def send_balance_signal(record: BalanceRecord) -> bool:
@@ -172,6 +195,6 @@ def send_balance_signal(record: BalanceRecord) -> bool:
 def send_due_account_signals() -> int:
     """Send the signals of pauses and balances that are due. Returns how many were fully heard."""
     now = database.now()
-    pauses = SubmissionPause.objects.filter(signal_due_at__lte=now).order_by("id")
-    balances = BalanceRecord.objects.filter(signal_due_at__lte=now).order_by("id")
+    pauses = SubmissionPause.objects.using(database.alias()).filter(signal_due_at__lte=now).order_by("id")
+    balances = BalanceRecord.objects.using(database.alias()).filter(signal_due_at__lte=now).order_by("id")
     return sum(map(send_pause_signal, list(pauses))) + sum(map(send_balance_signal, list(balances)))

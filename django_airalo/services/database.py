@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import OperationalError, connections, router, transaction
+from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 
 from django_airalo.models import EsimOrder
@@ -33,6 +34,7 @@ _PATIENCE = 5
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Rows = TypeVar("Rows", bound=QuerySet[Any])
 
 logger = logging.getLogger("django_airalo.database")
 
@@ -45,6 +47,17 @@ def alias() -> str:
 def atomic(*, durable: bool = False) -> transaction.Atomic:
     """A transaction on that database. ``durable`` refuses to be nested, so that its end is really a commit."""
     return transaction.atomic(using=alias(), durable=durable)
+
+
+def held(rows: Rows) -> Rows:
+    """The rows as they are now, locked as an UPDATE of them locks. SQLite, which has no such SELECT, only reads them.
+
+    In a REPEATABLE READ of MySQL or MariaDB a plain SELECT reads a row as it was when the transaction began to read,
+    even if an UPDATE that changed nothing has locked it since.
+    """
+    # On PostgreSQL not more than the UPDATE: rows that refer to these may still be written by others.
+    no_key = connections[alias()].features.has_select_for_no_key_update
+    return rows.using(alias()).select_for_update(no_key=no_key)
 
 
 def in_transaction(*, durable: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:

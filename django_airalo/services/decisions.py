@@ -9,7 +9,7 @@ from django_airalo.models import EsimOrder
 
 from . import database
 from .signalling import signal_after_commit
-from .transitions import change_status, lock
+from .transitions import change_locked, lock
 
 Status = EsimOrder.Status
 
@@ -31,7 +31,7 @@ def mark_never_placed(order: EsimOrder, *, decided_by: str = "") -> bool:
         return False
     now = database.now()
     detail = f"Marked as never placed by {decided_by or 'a person'}."
-    change_status(
+    change_locked(
         current,
         Status.PENDING,
         now=now,
@@ -42,7 +42,7 @@ def mark_never_placed(order: EsimOrder, *, decided_by: str = "") -> bool:
         attention="",
     )
     signal_after_commit(current)
-    order.refresh_from_db()
+    order.refresh_from_db(using=database.alias())
     return True
 
 
@@ -64,7 +64,7 @@ def mark_failed(order: EsimOrder, *, decided_by: str = "") -> bool:
         return False
     now = database.now()
     reason = f"Marked as failed by {decided_by or 'a person'}."
-    change_status(
+    change_locked(
         current,
         Status.FAILED,
         now=now,
@@ -76,5 +76,5 @@ def mark_failed(order: EsimOrder, *, decided_by: str = "") -> bool:
         due_at=now + timedelta(seconds=conf.LOOKUP_DELAYS[0]),
     )
     signal_after_commit(current)
-    order.refresh_from_db()
+    order.refresh_from_db(using=database.alias())
     return True

@@ -82,6 +82,6 @@ def _values(data: SimPackageData) -> dict[str, Any]:
 
 
 def lock(esim_pk: int) -> Esim:
-    """The eSIM, held until the transaction ends."""
+    """The eSIM, held until the transaction ends. As in ``transitions.lock()``, the UPDATE is for SQLite."""
     Esim.objects.filter(pk=esim_pk).update(iccid=F("iccid"))
-    return Esim.objects.using(database.alias()).without_secrets().get(pk=esim_pk)
+    return database.held(Esim.objects.without_secrets()).get(pk=esim_pk)

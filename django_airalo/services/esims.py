@@ -178,7 +178,11 @@ def _record_locked(esim: Esim, status: str, usage: dict[str, Any], source: str, 
 
 def send_esim_signals(esim_pk: int) -> int:
     """Send the signals of an eSIM that are due. Returns how many were fully heard."""
-    return _send(UsageRecord.objects.filter(esim=esim_pk, signal_due_at__lte=database.now()).order_by("id"))
+    return _send(
+        UsageRecord.objects.using(database.alias())
+        .filter(esim=esim_pk, signal_due_at__lte=database.now())
+        .order_by("id")
+    )
 
 
 def send_due_esim_signals(limit: int) -> int:
@@ -194,7 +198,10 @@ def _tell(record: UsageRecord) -> list[str]:
     return send_robust(
         signals.esim_status_changed,
         Esim,
-        esim=Esim.objects.without_secrets().select_related("order__user").get(pk=record.esim_id),
+        esim=Esim.objects.using(database.alias())
+        .without_secrets()
+        .select_related("order__user")
+        .get(pk=record.esim_id),
         old_status=record.old_status,
         new_status=record.status,
         event_id=record.event_id,
@@ -247,7 +254,7 @@ def _claim(esim: Esim, now: datetime) -> bool:
 
 
 def _read(esim_pk: int) -> Esim:
-    return Esim.objects.without_secrets().get(pk=esim_pk)
+    return Esim.objects.using(database.alias()).without_secrets().get(pk=esim_pk)
 
 
 def _is_fresh(esim: Esim, now: datetime) -> bool:

@@ -11,11 +11,12 @@ from django.core.exceptions import ValidationError
 from django_airalo.client.payloads import OrderData, SimData
 from django_airalo.conf import conf
 from django_airalo.models import Esim, EsimOrder, WebhookEvent
-from django_airalo.models.esims import validate_iccid
+from django_airalo.models.esims import EsimQuerySet, validate_iccid
 from django_airalo.models.orders import REFERENCE_LENGTH
 
+from . import database
 from .esims import usage_is_due_now
-from .transitions import TRANSITIONS, call_for_attention, change_status, lock, note
+from .transitions import TRANSITIONS, call_for_attention, change_locked, lock, note
 
 Status = EsimOrder.Status
 
@@ -52,8 +53,8 @@ def record_delivery(order: EsimOrder, data: OrderData, *, now: datetime, source:
     # The eSIM of a top-up is known. Were Airalo to list it with the top-up, it would be none of that order's own.
     sims = () if order.is_topup else data.sims
     flaws = _flaws(order, data, [flaw for sim in sims if (flaw := keep_sim(order, sim))])
-    if order.status != Status.COMPLETED and (order.is_topup or order.esims.exists()):
-        change_status(
+    if order.status != Status.COMPLETED and (order.is_topup or _esims().filter(order=order).exists()):
+        change_locked(
             order, Status.COMPLETED, now=now, source=source, look_up_first=False, error_code=None, error_reason="",
             **airalo_fields(order, data),
         )  # fmt: skip
@@ -66,7 +67,7 @@ def record_delivery(order: EsimOrder, data: OrderData, *, now: datetime, source:
 def record_failure(order: EsimOrder, *, reason: str, code: int | None, now: datetime, source: str) -> None:
     """Airalo says that it could not fulfil the order. An eSIM that exists outweighs that."""
     if Status.FAILED in TRANSITIONS[order.status]:
-        change_status(order, Status.FAILED, now=now, source=source, detail=reason, error_code=code, error_reason=reason)
+        change_locked(order, Status.FAILED, now=now, source=source, detail=reason, error_code=code, error_reason=reason)
     else:
         note(order, f"Airalo reports a failure: {reason}", now=now, source=source, late=True)
         if order.status in GIVEN_UP:
@@ -87,7 +88,7 @@ def record_late_acceptance(order_pk: int, status: str, fields: dict[str, Any], *
     flag_late_attempt(order, attempt, now=now)
     # SUBMITTING here is the next attempt: it loses its claim, so that it does not send if it has not yet.
     if order.status in (Status.PENDING, Status.SUBMITTING, Status.UNCONFIRMED):
-        change_status(order, status, now=now, source="submit", **fields)
+        change_locked(order, status, now=now, source="submit", **fields)
     else:
         EsimOrder.objects.filter(pk=order_pk).update(request_id=request_id)
         note(order, f"Attempt {attempt} was accepted as {request_id}.", now=now, source="submit", late=True)
@@ -108,8 +109,8 @@ def process_waiting_webhooks(request_id: str) -> None:
     """Interpret the webhooks that overtook their own 202."""
     from .inbox import process_webhook_event  # the inbox fulfils orders, and orders wake the inbox
 
-    waiting = WebhookEvent.objects.without_body().filter(request_id=request_id, status=WebhookEvent.Status.WAITING)
-    for event in waiting:
+    events = WebhookEvent.objects.using(database.alias()).without_body()
+    for event in events.filter(request_id=request_id, status=WebhookEvent.Status.WAITING):
         process_webhook_event(event)
 
 
@@ -117,7 +118,7 @@ def keep_sim(order: EsimOrder, sim: SimData) -> str:
     """Keep one eSIM; returns what is wrong with it, or ``""``."""
     if not sim.iccid:
         return "Airalo delivered an eSIM without ICCID."
-    known = Esim.objects.without_secrets().filter(iccid=sim.iccid).first()
+    known = _esims().filter(iccid=sim.iccid).first()
     if known:
         return "" if known.order_id == order.pk else f"Airalo delivered {sim.iccid}, which belongs to another order."
     try:
@@ -140,8 +141,13 @@ def keep_sim(order: EsimOrder, sim: SimData) -> str:
     return ""
 
 
+def _esims() -> EsimQuerySet:
+    # An order's own manager would ask the router, which may know of a replica that has not heard of them yet.
+    return Esim.objects.using(database.alias()).without_secrets()
+
+
 def _flaws(order: EsimOrder, data: OrderData, flaws: list[str]) -> list[str]:
-    count = order.quantity if order.is_topup else order.esims.count()
+    count = order.quantity if order.is_topup else _esims().filter(order=order).count()
     if count != order.quantity:
         flaws.append(f"Airalo delivered {count} eSIMs, {order.quantity} were ordered.")
     if order.airalo_order_id and data.id and data.id != order.airalo_order_id:

@@ -28,7 +28,7 @@ def last_beat(name: str) -> datetime | None:
 def claim(name: str, every: float) -> bool:
     """Whether ``every`` seconds have passed since the last beat. If so, it beats now, so one process only hears yes."""
     now = database.now()
-    rows = Heartbeat.objects.filter(name=name)
+    rows = Heartbeat.objects.using(database.alias()).filter(name=name)
     if rows.filter(at__lte=now - timedelta(seconds=every)).update(at=now):
         return True
     return not rows.exists() and _create(name, now)

@@ -126,13 +126,12 @@ def _known(items: Sequence[OrderData]) -> set[int | None]:
     ids = [data.id for data in items if data.id is not None]
     references = {reference: data.id for data in items if (reference := reference_in(data.description))}
     iccids = {sim.iccid: data.id for data in items for sim in data.sims if sim.iccid}
-    known: set[int | None] = set(
-        EsimOrder.objects.filter(airalo_order_id__in=ids).values_list("airalo_order_id", flat=True)
-    )
-    ours = EsimOrder.objects.filter(reference__in=list(references)).values_list("reference", flat=True)
+    orders = EsimOrder.objects.using(database.alias())
+    known: set[int | None] = set(orders.filter(airalo_order_id__in=ids).values_list("airalo_order_id", flat=True))
+    ours = orders.filter(reference__in=list(references)).values_list("reference", flat=True)
     known |= {references[reference] for reference in ours}
     # An order of ours may have lost its description, but not its eSIMs.
-    kept = Esim.objects.filter(iccid__in=list(iccids)).values_list("iccid", flat=True)
+    kept = Esim.objects.using(database.alias()).filter(iccid__in=list(iccids)).values_list("iccid", flat=True)
     return known | {iccids[iccid] for iccid in kept}
 
 
@@ -140,7 +139,8 @@ def _import(data: OrderData, report: ImportReport, *, signal: bool) -> None:
     try:
         esims, flaws = _write(data, signal=signal)
     except IntegrityError:
-        if EsimOrder.objects.filter(idempotency_key=_key(data)).exists():  # another process imported it at this moment
+        # Another process imported it at this moment?
+        if EsimOrder.objects.using(database.alias()).filter(idempotency_key=_key(data)).exists():
             report.known += 1
         else:
             logger.exception("Airalo's order %s could not be imported", data.id)
@@ -195,7 +195,7 @@ def _key(data: OrderData) -> str:
 
 def _topped_up(data: OrderData) -> Esim | None:
     found = TOPUP_OF.match(data.description)
-    return Esim.objects.without_secrets().filter(iccid=found[1]).first() if found else None
+    return Esim.objects.using(database.alias()).without_secrets().filter(iccid=found[1]).first() if found else None
 
 
 def _note(order: EsimOrder, now: datetime, *, signal: bool) -> None:

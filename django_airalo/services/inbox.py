@@ -9,9 +9,10 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from django_airalo.client import signature
@@ -19,6 +20,7 @@ from django_airalo.client.payloads import OrderData, as_int, as_text
 from django_airalo.conf import conf
 from django_airalo.exceptions import WebhookVerificationError
 from django_airalo.models import EsimOrder, WebhookEvent
+from django_airalo.models.webhooks import WebhookEventQuerySet
 
 from . import database, fulfilment, notifications, nudges
 from .signalling import signal_after_commit
@@ -36,6 +38,9 @@ INTERPRETED = ("kind", "status", "request_id", "order", "error", "due_at", "proc
 REPEATED_FOR = timedelta(hours=6)
 #: Seconds until a webhook that has no order yet, or whose processing raised, is tried again: ever less often.
 TRY_AGAIN_AFTER = (30, 60, 300, 900, 3600, 6 * 3600)
+#: How long a webhook without an order is tried again: it is probably another shop's on the same account. It goes on
+#: waiting for an order with its ``request_id``.
+WAITS_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -94,16 +99,18 @@ def _keep(body: bytes, reading: str, digest: str) -> WebhookEvent:
 
 def _repeated(digest: str, now: datetime) -> WebhookEvent | None:
     """The event with these bytes, counted once more; made due again if it is new news or was not understood."""
-    event = WebhookEvent.objects.without_body().filter(digest=digest).first()
+    event = _events().filter(digest=digest).first()
     if event is None:
         return None
-    changes: dict[str, Any] = {"deliveries": F("deliveries") + 1, "last_received_at": now}
+    row = WebhookEvent.objects.filter(pk=event.pk)
+    row.update(deliveries=F("deliveries") + 1, last_received_at=now)
+    # On condition, since the event was read before it was held: another process may have understood or renewed it.
     if event.kind in NOTICES and event.processed_at and now - event.last_received_at > REPEATED_FOR:
-        changes |= {"event_id": uuid.uuid4(), "status": Status.RECEIVED, "processed_at": None, "due_at": now}
+        news = {"event_id": uuid.uuid4(), "status": Status.RECEIVED, "processed_at": None, "due_at": now}
+        row.filter(event_id=event.event_id).update(**news)
     elif event.status == Status.WAITING or event.error:
-        changes["due_at"] = now
-    WebhookEvent.objects.filter(pk=event.pk).update(**changes)
-    event.refresh_from_db()
+        row.filter(processed_at=None).update(due_at=now)
+    event.refresh_from_db(using=database.alias())
     return event
 
 
@@ -111,7 +118,8 @@ def process_webhook_event(event: WebhookEvent | int) -> WebhookEvent:
     """Interpret a kept webhook: complete or fail its order, or signal its notice. Can be repeated without harm.
 
     What is no JSON, or no kind of webhook that we know, is set aside. What has no order yet waits: it is tried
-    again when an order is accepted with its ``request_id``, and by the sweep.
+    again when an order is accepted with its ``request_id``, and for a week by the sweep. The signal of a notice is
+    sent after the commit.
 
     Args:
         event: an event or its primary key.
@@ -121,33 +129,56 @@ def process_webhook_event(event: WebhookEvent | int) -> WebhookEvent:
     """
     event_pk = event.pk if isinstance(event, WebhookEvent) else event
     try:
-        current, to_do = _process(event_pk)
+        _process(event_pk)
     except Exception as error:  # Whatever it is, the inbox must show it, and the sweep try again.
         logger.exception("Webhook %s could not be interpreted", event_pk)
-        failed = WebhookEvent.objects.without_body().get(pk=event_pk)
-        failed.error, failed.tries = f"{type(error).__name__}: see the log.", failed.tries + 1
-        failed.due_at = _try_again_at(failed, database.now())
-        failed.save(update_fields=["error", "tries", "due_at"])
-    else:
-        if to_do and current.kind in NOTICES:
-            notifications.send_notice(current)
-    return WebhookEvent.objects.without_body().get(pk=event_pk)
+        _try_again(event_pk, error)
+    return _events().get(pk=event_pk)
 
 
 @database.in_transaction()
-def _process(event_pk: int) -> tuple[WebhookEvent, bool]:
-    """Interpret an event, unless it is done or being done. Returns it, and whether it was interpreted."""
+def _process(event_pk: int) -> None:
+    """Interpret an event, unless it is done or being done."""
     event = _lock(event_pk)
-    to_do = event.processed_at is None and not _is_being_sent(event)
-    if to_do:
+    if event.processed_at:
+        if event.due_at:
+            WebhookEvent.objects.filter(pk=event_pk).update(due_at=None)
+    elif not _is_being_sent(event):
         _interpret(event)
         event.save(update_fields=INTERPRETED)
-    return event, to_do
+        if event.kind in NOTICES:  # due again until that has been done
+            transaction.on_commit(partial(_send_notice, event), using=database.alias(), robust=True)
+
+
+def _try_again(event_pk: int, error: Exception) -> None:
+    """Say on an event why it was not interpreted, unless another process has interpreted it meanwhile."""
+    event = _events().get(pk=event_pk)
+    event.tries += 1  # what _lock() counted was rolled back
+    WebhookEvent.objects.filter(pk=event_pk, processed_at=None).update(
+        error=_named(error), tries=event.tries, due_at=_try_again_at(event, database.now())
+    )
+
+
+def _send_notice(event: WebhookEvent) -> None:
+    try:
+        notifications.send_notice(event)
+    except Exception as error:  # The same goes for what stands between a notice and its receivers.
+        logger.exception("The signal of webhook %s could not be sent", event.pk)
+        WebhookEvent.objects.filter(pk=event.pk, processed_at=None).update(error=_named(error))
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: see the log."
 
 
 def _is_being_sent(event: WebhookEvent) -> bool:
     """Whether another process holds the lease to send this notice's signal."""
     return event.kind in NOTICES and not event.error and event.due_at is not None and event.due_at > database.now()
+
+
+def _events() -> WebhookEventQuerySet:
+    # Not from a replica, which a router may choose for reading: it may not know what was kept just now.
+    return WebhookEvent.objects.using(database.alias()).without_body()
 
 
 def _try_again_at(event: WebhookEvent, now: datetime) -> datetime:
@@ -215,7 +246,7 @@ def _interpret_order(event: WebhookEvent, news: _News, now: datetime) -> None:
         return
     if not matches:
         event.status = Status.WAITING
-        event.due_at = _try_again_at(event, now)
+        event.due_at = _try_again_at(event, now) if now - event.received_at < WAITS_FOR else None
         return
     order = lock(matches.pop())
     if news.data.sims:
@@ -231,11 +262,11 @@ def _interpret_order(event: WebhookEvent, news: _News, now: datetime) -> None:
 def _matching_orders(data: OrderData) -> set[int]:
     """Primary keys of the orders that the webhook's request_id and description name."""
     reference = fulfilment.reference_in(data.description)
-    candidates: list[EsimOrder] = []
+    orders, candidates = EsimOrder.objects.using(database.alias()), list[EsimOrder]()
     if data.request_id:
-        candidates += EsimOrder.objects.filter(request_id=data.request_id)
+        candidates += orders.filter(request_id=data.request_id)
     if reference:
-        candidates += EsimOrder.objects.filter(reference=reference)
+        candidates += orders.filter(reference=reference)
     # Compared once more, since a database's collation may ignore case.
     return {order.pk for order in candidates if order.reference == reference or order.request_id == data.request_id}
 

@@ -19,7 +19,8 @@ def send_notice(event: WebhookEvent) -> bool:
     if event.kind == WebhookEvent.Kind.LOW_DATA:
         iccid, level = as_text(document.get("iccid")), as_text(document.get("level"))
         percentage = as_decimal(document.get("remaining_percentage"))
-        esim = Esim.objects.without_secrets().select_related("order__user").filter(iccid=iccid).first()
+        esims = Esim.objects.using(database.alias()).without_secrets().select_related("order__user")
+        esim = esims.filter(iccid=iccid).first()
         if esim:
             note_low_data(esim, level=level, percentage=percentage, event_id=event.event_id)
         failures = send_robust(
@@ -42,10 +43,10 @@ def send_notice(event: WebhookEvent) -> bool:
             balance=balance.amount if balance else None,
             event_id=event.event_id,
         )
+    # Another process may have sent it meanwhile, and the same bytes may have come as a new notice since.
+    unsent = WebhookEvent.objects.filter(pk=event.pk, event_id=event.event_id, processed_at=None)
     if failures:
-        WebhookEvent.objects.filter(pk=event.pk).update(error="\n".join(failures))
+        unsent.update(error="\n".join(failures))
         return False
-    WebhookEvent.objects.filter(pk=event.pk).update(
-        status=WebhookEvent.Status.PROCESSED, processed_at=database.now(), due_at=None, error=""
-    )
+    unsent.update(status=WebhookEvent.Status.PROCESSED, processed_at=database.now(), due_at=None, error="")
     return True

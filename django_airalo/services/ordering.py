@@ -131,7 +131,10 @@ def place_topup(esim: Esim, package_id: str, *, idempotency_key: str | None = No
             Nothing was written.
         IdempotencyConflictError: ``idempotency_key`` is known, with other content. Nothing was written.
     """
-    stored = isinstance(esim, Esim) and Esim.objects.filter(pk=esim.pk).values("pk", "order__user_id").first()
+    stored = (
+        isinstance(esim, Esim)
+        and Esim.objects.using(database.alias()).filter(pk=esim.pk).values("pk", "order__user_id").first()
+    )
     if not stored:
         raise ValidationError({"esim": [_("%(value)r is not an eSIM of this shop.") % {"value": esim}]})
     content: dict[str, Any] = {"package_id": package_id, "description": description}

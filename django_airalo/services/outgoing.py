@@ -55,7 +55,7 @@ def send(model: type[Row], pk: int, ask: Callable[[Row], dict[str, Any]]) -> Row
     row = _claim(model, pk)
     if row:
         _send(row, ask)
-    return model._default_manager.get(pk=pk)
+    return model._default_manager.using(database.alias()).get(pk=pk)
 
 
 @database.in_transaction(durable=True)
@@ -95,7 +95,7 @@ def _send(row: Row, ask: Callable[[Row], dict[str, Any]]) -> None:
 
 def _mine(row: Row) -> Any:
     """The row, if this attempt still owns it."""
-    return type(row)._default_manager.filter(pk=row.pk, status=SENDING, attempt=row.attempt)
+    return type(row)._default_manager.using(database.alias()).filter(pk=row.pk, status=SENDING, attempt=row.attempt)
 
 
 @database.in_transaction(durable=True)
@@ -138,7 +138,7 @@ def _keep_late_answer(row: Row, fields: dict[str, Any], open_statuses: Collectio
     """
     rows = type(row)._default_manager.using(database.alias()).filter(pk=row.pk)
     rows.update(attempt=F("attempt"))  # holds the row until the transaction ends, on every database
-    current: Row = rows.get()
+    current: Row = database.held(rows).get()
     ids: list[str] = [f"{name} {value}" for name, value in fields.items() if name.endswith("_id") and value is not None]
     error = " ".join([f"The answer to attempt {row.attempt} came late, so it may have been carried out twice.", *ids])
     kept: dict[str, Any] = {"error": "\n".join(filter(None, [current.error, error]))}
@@ -205,7 +205,8 @@ def signal_after_commit(model: type[Refund | Voucher], pk: int) -> None:
     """Send the row's signal once the present transaction is committed."""
 
     def signal() -> None:
-        row = model._default_manager.defer(*model.SECRETS).filter(pk=pk, signal_due_at__isnull=False).first()
+        rows = model._default_manager.using(database.alias()).defer(*model.SECRETS)
+        row = rows.filter(pk=pk, signal_due_at__isnull=False).first()
         if row:
             _send_signal(row)
 
@@ -223,6 +224,6 @@ def send_due_signals(limit: int) -> int:
     heard, now = 0, database.now()
     models: list[type[Refund | Voucher]] = list(_SIGNALS)
     for model in models:
-        rows: Any = model._default_manager.defer(*model.SECRETS).filter(signal_due_at__lte=now)
+        rows: Any = model._default_manager.using(database.alias()).defer(*model.SECRETS).filter(signal_due_at__lte=now)
         heard += sum(map(_send_signal, list(rows.order_by("id")[:limit])))
     return heard

@@ -84,7 +84,7 @@ def place(wanted: Sequence[Wanted], *, numbered: bool = False) -> list[EsimOrder
                 raise
         else:
             orders.add(dict(zip(missing, created, strict=True)))
-    OrderEvent.objects.bulk_create(
+    OrderEvent.objects.using(database.alias()).bulk_create(
         OrderEvent(order=order, kind=OrderEvent.Kind.PLACED, source="shop", created_at=now) for order in created
     )
     for order in created:
@@ -113,13 +113,14 @@ class _Placed:
     def find_known(self) -> bool:
         """Look for the orders that are missing by their keys. Returns whether one was found."""
         missing = {key: index for index in self.missing() if (key := self._wanted[index].idempotency_key) is not None}
+        orders = EsimOrder.objects.using(database.alias())  # a replica may not know what was placed just now
         found = {
             order.idempotency_key: order
             for chunk in _chunks(list(missing))
-            for order in EsimOrder.objects.filter(idempotency_key__in=chunk)
+            for order in orders.filter(idempotency_key__in=chunk)
         }
         if found.keys() - missing:  # a collation that ignores case, say: it has found, and would refuse, other keys
-            one_by_one = {key: EsimOrder.objects.filter(idempotency_key=key).first() for key in missing}
+            one_by_one = {key: orders.filter(idempotency_key=key).first() for key in missing}
             found = {key: order for key, order in one_by_one.items() if order}
         self.add({missing[key]: order for key, order in found.items() if key is not None})
         return bool(found)
@@ -148,12 +149,13 @@ class _Placed:
 
 
 def _create(orders: list[EsimOrder]) -> list[EsimOrder]:
-    created = EsimOrder.objects.bulk_create(orders)
+    rows = EsimOrder.objects.using(database.alias())
+    created = rows.bulk_create(orders)
     if any(order.pk is None for order in created):  # MySQL does not tell the keys of several rows
         by_reference = {
             order.reference: order
             for chunk in _chunks([order.reference for order in created])
-            for order in EsimOrder.objects.filter(reference__in=chunk)
+            for order in rows.filter(reference__in=chunk)
         }
         created = [by_reference[order.reference] for order in created]
     return created
@@ -215,5 +217,6 @@ def _validate_date(due_date: datetime | None, now: datetime) -> None:
 
 
 def _validate_esim(esim_id: int | None) -> None:
-    if esim_id is not None and not Esim.objects.filter(pk=esim_id, recycled_at=None).exists():
+    usable = Esim.objects.using(database.alias()).filter(recycled_at=None)
+    if esim_id is not None and not usable.filter(pk=esim_id).exists():
         raise ValidationError({"esim": [_("Airalo has recycled this eSIM: it can never be used again.")]})

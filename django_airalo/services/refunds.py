@@ -86,7 +86,7 @@ def _request(esims: list[Esim], **content: str) -> list[Refund]:
     # Held against another request for the same eSIMs, and against whatever changes the orders at this moment.
     orders = [lock(pk) for pk in sorted({esim.order_id for esim in esims if esim.order_id})]
     esim_pks = [esim.pk for esim in esims]
-    taken = Esim.objects.filter(pk__in=esim_pks, refunds__status__in=Refund.OPEN).order_by("pk")
+    taken = Esim.objects.using(database.alias()).filter(pk__in=esim_pks, refunds__status__in=Refund.OPEN).order_by("pk")
     if iccids := list(dict.fromkeys(taken.values_list("iccid", flat=True))):
         raise ValidationError(
             {"esims": _("A refund was asked for already: %(iccids)s") % {"iccids": ", ".join(iccids)}}
@@ -121,7 +121,7 @@ def send_refund(refund: Refund | int) -> Refund:
 
 
 def _ask(refund: Refund) -> dict[str, Any]:
-    iccids = list(refund.esims.order_by("pk").values_list("iccid", flat=True))
+    iccids = list(refund.esims.using(database.alias()).order_by("pk").values_list("iccid", flat=True))
     answer = get_client().request_refund(iccids=iccids, reason=refund.reason, notes=refund.notes, email=refund.email)
     return {"refund_id": answer.refund_id[:255]}
 
@@ -144,7 +144,7 @@ def decide_refund(refund: Refund, status: str, *, decided_by: str = "") -> bool:
     if decided:
         now = database.now()
         detail = f"Refund {refund}: {status}, decided by {decided_by or 'a person'}."
-        for order in EsimOrder.objects.filter(esims__refunds=refund).distinct().order_by("pk"):
+        for order in EsimOrder.objects.using(database.alias()).filter(esims__refunds=refund).distinct().order_by("pk"):
             note(order, detail, now=now, source="operator")
         if status == Status.PENDING:
             nudges.after_commit("send_refund", refund.pk, send_refund)

@@ -14,17 +14,21 @@ from django_airalo.client import get_client
 from django_airalo.conf import conf
 from django_airalo.exceptions import (
     AiraloAPIError,
+    AiraloAuthenticationError,
     AiraloConfigurationError,
+    AiraloNotFoundError,
+    AiraloPermissionError,
     AiraloRateLimitError,
     AiraloRefusedError,
     AiraloServerError,
     AiraloTokenError,
+    IPAddressNotAllowedError,
 )
 from django_airalo.models import EsimOrder
 
 from . import database, future, lookups
 from .signalling import signal_after_commit
-from .transitions import call_for_attention, change_status, lock, note
+from .transitions import call_for_attention, change_locked, lock, note
 
 logger = logging.getLogger("django_airalo.orders")
 
@@ -32,6 +36,11 @@ Status = EsimOrder.Status
 
 #: Airalo's limit for one request.
 BATCH = 10
+#: What Airalo says of an order that it does not cancel.
+REFUSALS = (AiraloRefusedError, AiraloNotFoundError)
+#: What may be meant of one order of a batch: 401 also says that an order is another company's.
+OF_ONE = (*REFUSALS, AiraloAuthenticationError, AiraloPermissionError)
+TOO_LATE = "Airalo did not cancel the future order before its last date for that."
 
 
 def cancel_order(order: EsimOrder) -> bool:
@@ -58,7 +67,7 @@ def cancel_orders(orders: Sequence[EsimOrder]) -> list[EsimOrder]:
     taken = set(_cancel_or_keep_the_wish([order.pk for order in orders]))
     for order in orders:
         if order.pk in taken:
-            order.refresh_from_db()
+            order.refresh_from_db(using=database.alias())
     return [order for order in orders if order.pk in taken and order.status == Status.CANCELLED]
 
 
@@ -78,11 +87,21 @@ def sync_future_orders(limit: int = 200) -> int:
     """
     now = database.now()
     due = [order for order in EsimOrder.objects.due(now).filter(status=Status.SCHEDULED)[:limit] if _claim(order, now)]
-    _ask_to_cancel([order.pk for order in due if order.cancel_requested_at])
-    waiting = [order for order in due if not order.cancel_requested_at]
+    to_cancel = [order for order in due if order.cancel_requested_at and not _is_too_late(order, now)]
+    _ask_to_cancel([order.pk for order in to_cancel])
+    waiting = [order for order in due if order not in to_cancel]
     if waiting:
         _sync(waiting)
+        for order in waiting:
+            if order.cancel_requested_at:
+                _drop_the_wish(order.pk, TOO_LATE)
     return len(due)
+
+
+def _is_too_late(order: EsimOrder, now: datetime) -> bool:
+    """Whether Airalo cancels it no more."""
+    last = order.latest_cancellation_date or order.due_date
+    return last is not None and last < now
 
 
 def _claim(order: EsimOrder, now: datetime) -> bool:
@@ -118,10 +137,10 @@ def _cancel_or_keep_the_wish(order_pks: Sequence[int]) -> list[int]:
         order = lock(order_pk)
         # An order whose last try may have reached Airalo is not cancelled: it may have been bought.
         if order.status == Status.PENDING and not order.look_up_first:
-            change_status(order, Status.CANCELLED, now=now, source="shop")
+            change_locked(order, Status.CANCELLED, now=now, source="shop")
             signal_after_commit(order)
             cancelled.append(order_pk)
-        elif order.status == Status.SCHEDULED and now <= (order.latest_cancellation_date or now):
+        elif order.status == Status.SCHEDULED and not _is_too_late(order, now):
             # Airalo is asked at once; the sweep does it if that never happens.
             due_at = now + timedelta(seconds=conf.SUBMIT_LEASE)
             EsimOrder.objects.filter(pk=order_pk).update(cancel_requested_at=now, due_at=due_at)
@@ -134,7 +153,7 @@ def _cancel_or_keep_the_wish(order_pks: Sequence[int]) -> list[int]:
 
 def _ask_to_cancel(order_pks: Sequence[int]) -> None:
     """Have Airalo cancel those that are still to be cancelled. What fails is due again."""
-    wished = EsimOrder.objects.filter(status=Status.SCHEDULED).exclude(cancel_requested_at=None)
+    wished = EsimOrder.objects.using(database.alias()).filter(status=Status.SCHEDULED).exclude(cancel_requested_at=None)
     for start in range(0, len(order_pks), BATCH):
         try:
             _cancel_batch(list(wished.filter(pk__in=order_pks[start : start + BATCH]).order_by("pk")))
@@ -148,8 +167,9 @@ def _cancel_batch(orders: list[EsimOrder]) -> None:
     try:
         get_client().cancel_future_orders([order.request_id or "" for order in orders])
     except AiraloAPIError as error:
-        if not (error.may_have_acted or isinstance(error, AiraloRefusedError | AiraloServerError)):
-            raise  # surely not carried out: asked again later
+        settles = error.may_have_acted or isinstance(error, (*OF_ONE, AiraloServerError))
+        if not settles or isinstance(error, IPAddressNotAllowedError):
+            raise  # surely not carried out, whatever the order: asked again later
         for order in orders:
             _settle(order, error, alone=len(orders) == 1)
     else:
@@ -160,27 +180,27 @@ def _cancel_batch(orders: list[EsimOrder]) -> None:
 def _settle(order: EsimOrder, error: AiraloAPIError, *, alone: bool) -> None:
     """Read the lists before anything is concluded: Airalo does not say whether a refusal means all of a batch."""
     order = lookups.sync_order(order, source="shop")
-    if order.status != Status.SCHEDULED or not isinstance(error, AiraloRefusedError):
+    if order.status != Status.SCHEDULED or not isinstance(error, OF_ONE):
         return  # it is cancelled or made; or it is listed, after an answer that says nothing: asked again later
-    if alone:
-        _drop_the_wish(order.pk, error)
-    else:
+    if not alone:
         _cancel_batch([order])
+    elif isinstance(error, REFUSALS):  # else asked again, until it is too late
+        _drop_the_wish(order.pk, f"Airalo did not cancel the future order: {error}")
 
 
 @database.in_transaction()
 def _record_cancelled(order_pk: int) -> None:
     order, now = lock(order_pk), database.now()
     if order.status == Status.SCHEDULED:
-        change_status(order, Status.CANCELLED, now=now, source="shop", cancel_requested_at=None)
+        change_locked(order, Status.CANCELLED, now=now, source="shop", cancel_requested_at=None)
         signal_after_commit(order)
     elif order.status != Status.CANCELLED:
         note(order, "Airalo says that it was cancelled.", now=now, source="shop", late=True)
 
 
 @database.in_transaction()
-def _drop_the_wish(order_pk: int, error: AiraloAPIError) -> None:
+def _drop_the_wish(order_pk: int, reason: str) -> None:
     order, now = lock(order_pk), database.now()
     if order.status == Status.SCHEDULED and order.cancel_requested_at:
         EsimOrder.objects.filter(pk=order_pk).update(cancel_requested_at=None, due_at=future.next_check(order, now))
-        call_for_attention(order, f"Airalo did not cancel the future order: {error}", now=now, source="shop")
+        call_for_attention(order, reason, now=now, source="shop")

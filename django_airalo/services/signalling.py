@@ -36,13 +36,13 @@ def signal_after_commit(order: EsimOrder) -> None:
 
 def send_signals(order_pk: int) -> int:
     """Send the signals of an order's events that are due. Returns how many events were fully heard."""
-    events = OrderEvent.objects.unsignalled(database.now()).filter(order=order_pk)
+    events = OrderEvent.objects.using(database.alias()).unsignalled(database.now()).filter(order=order_pk)
     return _send(events)
 
 
 def send_due_signals(limit: int) -> int:
     """Send the signals of all orders that are due, ``limit`` events at most. Returns how many were fully heard."""
-    return _send(OrderEvent.objects.unsignalled(database.now())[:limit])
+    return _send(OrderEvent.objects.using(database.alias()).unsignalled(database.now())[:limit])
 
 
 def _send(events: Iterable[OrderEvent]) -> int:
@@ -54,7 +54,8 @@ def _send_event(event: OrderEvent) -> bool:
 
 
 def _tell(event: OrderEvent) -> list[str]:
-    order = EsimOrder.objects.select_related("user").get(pk=event.order_id)
+    # The order as it was committed: a replica may be behind.
+    order = EsimOrder.objects.using(database.alias()).select_related("user").get(pk=event.order_id)
     failures = send_robust(
         signals.esim_order_status_changed,
         EsimOrder,

@@ -108,14 +108,24 @@ def change_status(
     return True
 
 
+def change_locked(order: EsimOrder, new_status: str, **arguments: Any) -> None:
+    """Change the status of an order that :func:`lock` returned; takes what :func:`change_status` does.
+
+    Raises:
+        RuntimeError: the row was another one all the same. Rolled back with all that came with it, the news is dealt
+            with again; ignored, it would be lost.
+    """
+    if not change_status(order, new_status, **arguments):
+        raise RuntimeError(f"Order {order.reference} is locked, but not as it was read.")
+
+
 def lock(order_pk: int) -> EsimOrder:
     """The order, held against all other writers until the transaction ends. Call inside ``database.atomic()``.
 
     An UPDATE that changes nothing locks the row on every database, also on SQLite, which has no SELECT FOR UPDATE.
     """
     EsimOrder.objects.filter(pk=order_pk).update(reference=F("reference"))
-    # From the database that was locked, not from a replica that a router may choose for reading.
-    return EsimOrder.objects.using(database.alias()).get(pk=order_pk)
+    return database.held(EsimOrder.objects.filter(pk=order_pk)).get()
 
 
 def note(

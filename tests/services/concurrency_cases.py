@@ -216,6 +216,22 @@ def test_inside_the_callers_transaction_the_caller_hears_of_a_deadlock():
     assert notes == 2
 
 
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks the whole database, so nothing is changed")
+def test_what_is_locked_is_read_as_it_is_and_not_as_it_was():
+    order = EsimOrderFactory(accepted=True)
+    mysql = connection.vendor == "mysql"  # on PostgreSQL a REPEATABLE READ ends here, and is tried again
+    if mysql:
+        connection.cursor().execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    try:
+        with transaction.atomic():
+            assert EsimOrder.objects.get().status == "accepted"
+            together(lambda number: EsimOrder.objects.update(status="completed"), 1)
+            assert lock(order.pk).status == "completed"
+    finally:
+        if mysql:
+            connection.cursor().execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="how SQLite refuses a reader that wants to write")
 def test_a_locked_sqlite_is_tried_again():
     order = EsimOrderFactory()

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from django_airalo import services
 from django_airalo.models import EsimOrder
+from django_airalo.services import database
 from django_airalo.testing.api import respond
 from tests.factories import EsimOrderFactory, ago, due_now
 
@@ -147,7 +148,7 @@ def test_the_sweep_ends_what_a_process_that_died_began(airalo, heard, place, com
     assert heard.names(order)[-1] == "esim_order_cancelled"
 
 
-@pytest.mark.parametrize("status", [429, 401, 404])
+@pytest.mark.parametrize("status", [429, 401, 403])
 def test_what_was_surely_not_carried_out_is_asked_again(airalo, place, committed, status):
     order = place()
     airalo.failing["/v2/cancel-future-orders"] = [(status, {})] * 2
@@ -191,3 +192,61 @@ def test_one_that_was_cancelled_is_not_looked_up_for_ever(airalo, place, committ
     sweep(committed)
     order.refresh_from_db()
     assert (order.status, order.due_at) == ("cancelled", None)
+
+
+# What Airalo says of one order only
+
+
+def test_one_that_airalo_does_not_know_under_its_id_is_refused(airalo, place, committed):
+    order = place()
+    airalo.failing["/v2/cancel-future-orders"] = [(404, {"data": [], "meta": {"message": "not found"}})]
+    with committed():
+        services.cancel_order(order)
+    order.refresh_from_db()
+    assert (order.status, order.cancel_requested_at) == ("scheduled", None)
+    assert order.attention.startswith("Airalo did not cancel the future order: Airalo answered HTTP 404")
+    assert order.due_at > database.now()
+
+
+@pytest.mark.parametrize("status", [404, 403, 401])
+def test_one_does_not_keep_its_batch_from_being_cancelled(airalo, place, committed, status):
+    orders = [place() for _ in range(3)]
+    refused, usual = (status, {}), lambda usual: usual()
+    airalo.failing["/v2/cancel-future-orders"] = [refused, usual, refused, usual]
+    with committed():
+        services.cancel_orders(orders)
+    found = [EsimOrder.objects.get(pk=order.pk) for order in orders]
+    assert [order.status for order in found] == ["cancelled", "scheduled", "cancelled"]
+    assert (found[1].cancel_requested_at is None) is (status == 404)
+
+
+def test_an_address_that_is_not_allowed_is_meant_of_all(airalo, place, committed):
+    orders = [place() for _ in range(2)]
+    airalo.asked.clear()
+    airalo.failing["/v2/cancel-future-orders"] = [(403, {"code": 89, "reason": "not allowed"})]
+    with committed():
+        services.cancel_orders(orders)
+    assert airalo.asked == ["POST /v2/cancel-future-orders"]
+    assert EsimOrder.objects.exclude(cancel_requested_at=None).count() == 2
+
+
+@pytest.mark.parametrize("becomes", ["made", "listed", "gone"])
+def test_one_that_airalo_never_cancelled_is_looked_up_when_it_is_too_late(airalo, place, committed, becomes):
+    order = place()
+    airalo.failing["/v2/cancel-future-orders"] = [(401, {})] * 99
+    with committed():
+        services.cancel_order(order)
+    EsimOrder.objects.update(latest_cancellation_date=ago(1))
+    due_now(order)
+    if becomes == "made":
+        airalo.list(order)
+    airalo.find(order).cancelled = becomes == "gone"
+    airalo.asked.clear()
+    sweep(committed)
+    assert "POST /v2/cancel-future-orders" not in airalo.asked
+    order.refresh_from_db()
+    assert order.status == {"made": "completed", "listed": "scheduled", "gone": "cancelled"}[becomes]
+    if becomes == "listed":
+        assert order.attention == "Airalo did not cancel the future order before its last date for that."
+        assert order.cancel_requested_at is None
+        assert order.due_at > database.now()

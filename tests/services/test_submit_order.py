@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 from django_airalo import services
 from django_airalo.client import AiraloClient, use_client
 from django_airalo.client.transport import RETRY
-from django_airalo.models import EsimOrder, SubmissionPause
+from django_airalo.models import EsimOrder
 from django_airalo.services import database
 from django_airalo.testing import FakeAiralo
 from django_airalo.testing.api import respond
@@ -413,41 +413,6 @@ def test_two_listed_orders_are_not_sent_but_shown(airalo):
 
 
 # Lack of credit
-
-
-def test_lack_of_credit_pauses_all_orders(airalo, heard, committed):
-    airalo.balance = 3.5
-    airalo.reject(11, reason="Insufficient Airalo Credit: 3.50")
-    order = services.submit_order(EsimOrderFactory())
-    assert (order.status, order.error_code) == ("pending", 11)
-    pause = SubmissionPause.objects.get()
-    assert (pause.is_active, str(pause.balance), pause.order) == (True, "3.50", order)
-    assert len(heard.of("submission_paused")) == 1
-    # Nobody gets past it.
-    other = EsimOrderFactory()
-    assert (services.submit_order(other).status, services.submit_order(other).attempt) == ("pending", 0)
-    with committed():
-        services.submit_soon(other)
-    services.sweep()
-    assert len(airalo.orders) == 1
-
-
-def test_a_pause_ends_when_the_balance_has_grown(airalo, heard):
-    airalo.balance = 3.5
-    airalo.reject(11)
-    order = services.submit_order(EsimOrderFactory())
-    SubmissionPause.objects.update(due_at=LONG_AGO)
-    due_now(order)
-    services.sweep()
-    assert EsimOrder.objects.get().status == "pending"  # the same balance
-
-    airalo.balance = 100
-    SubmissionPause.objects.update(due_at=LONG_AGO)
-    services.sweep()
-    assert EsimOrder.objects.get().status == "accepted"
-    assert SubmissionPause.objects.get().is_active is None
-    assert len(heard.of("submission_resumed")) == 1
-    assert heard.of("submission_resumed")[0]["event_id"] != heard.of("submission_paused")[0]["event_id"]
 
 
 def test_the_cache_of_the_fake_is_not_the_shops(airalo):

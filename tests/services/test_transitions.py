@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
 from django_airalo import services
+from django_airalo.client.payloads import OrderData
 from django_airalo.exceptions import IllegalTransitionError
 from django_airalo.models import EsimOrder, OrderEvent
 from django_airalo.services import database
+from django_airalo.services.fulfilment import record_delivery, record_failure
 from django_airalo.services.transitions import TRANSITIONS, call_for_attention, change_status, lock
+from django_airalo.testing import order_payload
 from tests.factories import FAR_AHEAD, EsimOrderFactory, ago, at_airalo, due_now
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +87,24 @@ def test_a_stale_order_changes_nothing(meanwhile):
     before = row(order)
     assert change_status(order, "accepted", now=NOW, source="submit", request_id="request-1") is False
     assert row(order) == before
+    assert not OrderEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        partial(record_delivery, data=OrderData.from_json({"data": order_payload()})),
+        partial(record_failure, reason="Out of stock.", code=34),
+    ],
+)
+def test_news_of_an_order_that_was_not_read_as_it_is_are_not_lost(record):
+    """They are rolled back as a whole and raised, so that whoever brought them brings them again."""
+    order = EsimOrderFactory(status="accepted", attempt=3)
+    EsimOrder.objects.update(attempt=4)
+    with pytest.raises(RuntimeError, match="not as it was read"), database.atomic():
+        record(order, now=NOW, source="webhook")
+    assert row(order)["status"] == "accepted"
+    assert not order.esims.exists()
     assert not OrderEvent.objects.exists()
 
 

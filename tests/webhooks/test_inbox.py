@@ -20,7 +20,9 @@ from django_airalo.testing import (
     sim_payload,
     webhook_payload,
 )
-from tests.factories import LONG_AGO, EsimFactory, EsimOrderFactory, WebhookEventFactory, due_now
+from tests.factories import LONG_AGO, EsimFactory, EsimOrderFactory, WebhookEventFactory, ago, due_now
+
+from .support import Meanwhile, MissingTable
 
 
 def payload_for(order, **overrides):
@@ -29,21 +31,6 @@ def payload_for(order, **overrides):
 
 def due_again():
     WebhookEvent.objects.filter(processed_at=None).update(due_at=LONG_AGO)
-
-
-class MissingTable:
-    """The table of a model is away for a while: a real database error, in the middle of things."""
-
-    def __init__(self, model):
-        self.model, self.table = model, model._meta.db_table
-
-    def __enter__(self):
-        with connection.schema_editor() as editor:
-            editor.alter_db_table(self.model, self.table, "table_away")
-
-    def __exit__(self, *exc_info):
-        with connection.schema_editor() as editor:
-            editor.alter_db_table(self.model, "table_away", self.table)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -128,7 +115,7 @@ def test_a_webhook_that_cannot_be_decrypted_stops_nothing_else(airalo, settings,
     WebhookEventFactory(body=json.dumps(credit_limit_payload()))
     pending = EsimOrderFactory()
 
-    services.sweep()
+    airalo.settle()
 
     assert len(heard.of("credit_limit_reached")) == 1
     pending.refresh_from_db()
@@ -215,3 +202,63 @@ def test_what_was_set_aside_can_be_processed_again_by_hand(airalo, committed):
         assert services.process_webhook_event(event.pk).status == "processed"
     order.refresh_from_db()
     assert order.status == "failed"
+
+
+# Two processes with one webhook
+
+
+def processed_by_another():
+    WebhookEvent.objects.update(status="processed", processed_at=database.now(), due_at=None, error="")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", [{"status": "waiting"}, {"error": "LookupError: see the log."}])
+def test_a_repetition_does_not_make_due_what_another_process_has_understood_meanwhile(airalo, state):
+    payload = webhook_payload(order_payload(), "request-1")
+    airalo.push(payload)
+    WebhookEvent.objects.update(**state)
+    with Meanwhile(processed_by_another):
+        airalo.push(payload)
+    event = WebhookEvent.objects.get()
+    assert (event.status, event.due_at, event.deliveries) == ("processed", None, 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failed_attempt_leaves_another_ones_success_alone(airalo):
+    order = EsimOrderFactory(accepted=True)
+    event = WebhookEventFactory(body=json.dumps(payload_for(order)))
+    with MissingTable(Esim), Meanwhile(processed_by_another):
+        services.process_webhook_event(event)
+    event.refresh_from_db()
+    assert (event.status, event.error, event.tries, event.due_at) == ("processed", "", 0, None)
+
+
+@pytest.mark.django_db
+def test_what_is_processed_and_due_all_the_same_is_not_due_for_ever(airalo, heard):
+    order = EsimOrderFactory(accepted=True)
+    airalo.push(payload_for(order))
+    WebhookEvent.objects.update(due_at=LONG_AGO)
+    del heard[:]
+    airalo.settle()
+    event = WebhookEvent.objects.get()
+    assert (event.status, event.due_at, heard) == ("processed", None, [])
+    assert services.sweep().webhooks == 0
+
+
+# Webhooks of another shop on the same account
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("days", "is_tried_again"), [(6.9, True), (7.1, False)])
+def test_a_webhook_without_an_order_is_tried_again_for_a_week(airalo, days, is_tried_again):
+    airalo.push(webhook_payload(order_payload(), "request-1"))
+    WebhookEvent.objects.update(due_at=LONG_AGO, received_at=ago(days * 86400))
+    services.sweep()
+    event = WebhookEvent.objects.get()
+    assert (event.status, event.due_at is not None) == ("waiting", is_tried_again)
+    # Whenever its order is accepted, it is still there.
+    airalo.answer(202, {"data": {"request_id": "request-1"}})
+    order = EsimOrderFactory()
+    services.submit_order(order)
+    order.refresh_from_db()
+    assert (order.status, WebhookEvent.objects.get().status) == ("completed", "processed")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 
 from django_airalo import services, signals
-from django_airalo.models import WebhookEvent
+from django_airalo.models import UsageRecord, WebhookEvent
 from django_airalo.services import database
 from django_airalo.testing import credit_limit_payload, low_data_payload
-from tests.factories import LONG_AGO, EsimFactory, UserFactory, ago
+from tests.factories import LONG_AGO, EsimFactory, UserFactory, WebhookEventFactory, ago
+
+from .support import Meanwhile, MissingTable
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +110,7 @@ def test_a_notice_whose_receiver_raised_is_signalled_again_to_all(airalo, raisin
     assert kept.due_at > database.now()
 
     WebhookEvent.objects.update(due_at=LONG_AGO)
-    services.sweep()
+    airalo.settle()
     assert len(heard) == len(raising) == 2
     assert len({kwargs["event_id"] for _, kwargs in heard}) == 1
 
@@ -113,14 +118,60 @@ def test_a_notice_whose_receiver_raised_is_signalled_again_to_all(airalo, raisin
     assert len(heard) == 3
 
 
-def test_a_notice_that_another_process_is_sending_is_left_to_it(airalo, heard):
+def test_a_notice_that_another_process_is_sending_is_left_to_it(airalo, heard, committed):
     airalo.push(credit_limit_payload())
     WebhookEvent.objects.update(status="received", processed_at=None, due_at=ago(-100))
-    services.process_webhook_event(event())
+    with committed():
+        services.process_webhook_event(event())
     assert len(heard) == 1
     WebhookEvent.objects.update(due_at=LONG_AGO)
-    services.process_webhook_event(event())
+    with committed():
+        services.process_webhook_event(event())
     assert len(heard) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_its_signal_is_sent_after_the_commit_of_whoever_had_it_interpreted(heard):
+    kept = WebhookEventFactory(body=json.dumps(credit_limit_payload()))
+    with transaction.atomic():
+        services.process_webhook_event(kept)
+        assert heard == []
+    assert heard.names() == ["credit_limit_reached"]
+    with transaction.atomic():
+        WebhookEvent.objects.update(status="received", processed_at=None, due_at=LONG_AGO)
+        services.process_webhook_event(kept)
+        transaction.set_rollback(True)
+    assert len(heard) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_raises_before_the_receivers_are_asked_is_shown_and_tried_again(airalo, heard):
+    esim = EsimFactory()
+    with MissingTable(UsageRecord):
+        assert airalo.push(low_data_payload(esim.iccid)).status_code == 200
+    kept = event()
+    assert (kept.status, kept.processed_at, kept.tries) == ("received", None, 1)
+    assert kept.error.endswith("Error: see the log.")
+    assert kept.due_at > database.now()
+    assert heard == []
+    WebhookEvent.objects.update(due_at=LONG_AGO)
+    services.sweep()
+    assert (event().status, event().error) == ("processed", "")
+    assert len(heard.of("esim_low_data")) == 1
+
+
+def test_the_same_notice_renewed_by_another_process_is_renewed_once(airalo, heard):
+    airalo.push(credit_limit_payload())
+    WebhookEvent.objects.update(last_received_at=ago(7 * 3600))
+    renewed = uuid.uuid4()
+
+    def renew():
+        WebhookEvent.objects.update(event_id=renewed, status="received", processed_at=None, due_at=ago(-300))
+
+    with Meanwhile(renew):
+        airalo.push(credit_limit_payload())
+    assert event().event_id == renewed
+    assert len(heard) == 1  # the other process sends it
 
 
 # What a low data notice does to the eSIM
@@ -151,7 +202,8 @@ def test_low_data_whose_signal_is_sent_again_is_noted_once(airalo, committed):
     esim.usage_due_at = None
     esim.save(update_fields=["usage_due_at"])
     WebhookEvent.objects.update(due_at=LONG_AGO)
-    services.process_webhook_event(event())
+    with committed():
+        services.process_webhook_event(event())
     assert event().status == "processed"
     assert esim.usage_records.count() == 1
     esim.refresh_from_db()
