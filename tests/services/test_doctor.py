@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from django_airalo.emulator import Emulator
-from django_airalo.models import CatalogueSync, Heartbeat, OrderEvent, Refund, SubmissionPause, Voucher
+from django_airalo.models import CatalogueSync, ExchangeRate, Heartbeat, OrderEvent, Refund, SubmissionPause, Voucher
 from django_airalo.services import account, database, doctor, heartbeats
 from django_airalo.services.doctor import airalo as airalo_checks
 from django_airalo.services.doctor import shop as shop_checks
@@ -284,6 +284,15 @@ def test_catalogue():
     now = database.now()
     CatalogueSync.objects.create(kind=CatalogueSync.Kind.PACKAGES, started_at=now, finished_at=now)
     assert look(shop_checks.catalogue).message == "1 packages are on sale."
+
+
+def test_exchange_rates():
+    assert level(shop_checks.exchange_rates) == "skip"
+    ExchangeRate.objects.create(currency="CHF", rate=1, synced_at=database.now())
+    assert level(shop_checks.exchange_rates) == "pass"
+    ExchangeRate.objects.create(currency="SEK", rate=1, synced_at=LONG_AGO)
+    finding = look(shop_checks.exchange_rates)
+    assert (finding.level, finding.message.startswith("1 exchange rate is too old")) == ("warn", True)
 
 
 # All together

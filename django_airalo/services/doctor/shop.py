@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 
 from django_airalo.conf import conf
 from django_airalo.exceptions import DecryptionError
-from django_airalo.models import EsimOrder, Package, Refund, Voucher, WebhookEvent
+from django_airalo.models import EsimOrder, ExchangeRate, Package, Refund, Voucher, WebhookEvent
 from django_airalo.models.fields import decrypt, is_current
 from django_airalo.models.outgoing import OutgoingQuerySet
 from django_airalo.models.signalled import Signalled
@@ -269,6 +269,22 @@ def catalogue(examination: Examination) -> Finding:
     return passed(_("%(count)d packages are on sale.") % {"count": Package.objects.on_sale().count()})
 
 
+def exchange_rates(examination: Examination) -> Finding:
+    """All rates are new enough to sell at."""
+    known, fresh = ExchangeRate.objects.count(), ExchangeRate.objects.fresh(database.now()).count()
+    if not known:
+        return skip(_("There are no exchange rates: prices are in the currencies that Airalo gives them in."))
+    if old := known - fresh:
+        text = ngettext(
+            "%(count)d exchange rate is too old, so nothing is sold at it.",
+            "%(count)d exchange rates are too old, so nothing is sold at them.",
+            old,
+        )
+        return warn(text % {"count": old}, _("Run manage.py airalo_sync_exchange_rates every day."))
+    text = ngettext("%(count)d exchange rate is up to date.", "%(count)d exchange rates are up to date.", known)
+    return passed(text % {"count": known})
+
+
 def _seconds(duration: timedelta) -> float:
     return duration.total_seconds()
 
@@ -293,4 +309,5 @@ CHECKS = (
     Check("signals", signals_stuck, needs=_STORED),
     Check("signature", signature, needs=_STORED),
     Check("catalogue", catalogue, needs=_STORED),
+    Check("exchange_rates", exchange_rates, needs=_STORED),
 )
