@@ -258,8 +258,11 @@ class PriceList:
         """The price of a package by the rule that wins for it."""
         return self.price_by(self.rule_for(package), package)
 
-    def why_none(self) -> str:
+    def why_none(self, package: Package) -> str:
         """Why a package has no price in the currency, in a sentence for the shop's operator."""
+        minimum, _converted = self._in_currency(package.minimum_price(self.currency), package.price)
+        if minimum is not None:
+            return _("Airalo's retail price is not above 0.")
         if self._rate is None and ExchangeRate.objects.filter(currency=self.currency).exists():
             return _("Airalo gives no price in this currency, and the exchange rate is too old to convert one.")
         return _("Airalo gives no price in this currency.")
@@ -267,7 +270,7 @@ class PriceList:
     def price_by(self, rule: PricingRule | None, package: Package) -> SellingPrice | None:
         """The price of a package by this rule, whichever would win."""
         minimum, minimum_converted = self._in_currency(package.minimum_price(self.currency), package.price)
-        if minimum is None:
+        if minimum is None or minimum <= 0:  # Airalo gives nothing away: it is a mistake
             return None
         base, base_converted, is_net, discount = minimum, minimum_converted, False, None
         if rule is not None and rule.base == PricingRule.Base.NET:

@@ -35,7 +35,7 @@ ORDERS_PER_PAGE = 20
 
 def _for_sale() -> Any:
     """The packages that the shop sells: eSIMs with a price."""
-    packages = Package.objects.on_sale().sims().filter(price__isnull=False)
+    packages = Package.objects.on_sale().sims().filter(price__gt=0)
     # The networks of an operator of the whole world are long, and no page shows them.
     return packages.select_related("operator").defer("operator__coverages")
 

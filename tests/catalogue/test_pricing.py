@@ -209,8 +209,8 @@ def test_how_old_a_rate_may_be_is_a_setting(package, settings):
     assert package.selling_price("CHF")
     settings.AIRALO_EXCHANGE_RATE_MAX_AGE = 5 * 24 * 3600
     assert package.selling_price("CHF") is None
-    assert "too old" in PriceList("CHF").why_none()
-    assert "too old" not in PriceList("SEK").why_none()
+    assert "too old" in PriceList("CHF").why_none(package)
+    assert "too old" not in PriceList("SEK").why_none(package)
 
 
 def test_no_price_is_made_of_nothing():
@@ -220,6 +220,15 @@ def test_no_price_is_made_of_nothing():
     assert package.selling_price("CHF") is None
     with pytest.raises(ValueError, match="currency code"):
         package.selling_price("EURO")
+
+
+@pytest.mark.parametrize("price", ["0", "-1"])
+def test_a_package_that_costs_nothing_is_not_sold(price):
+    PricingRuleFactory(markup_kind="fixed", markup="4", currency="USD")
+    rate()
+    package = PackageFactory(price=price, retail_prices={"EUR": price})
+    assert {package.selling_price(currency) for currency in ("USD", "EUR", "CHF")} == {None}
+    assert PriceList("EUR").why_none(package) == "Airalo's retail price is not above 0."
 
 
 def test_many_packages_cost_two_queries(django_assert_num_queries):

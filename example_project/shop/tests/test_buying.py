@@ -86,6 +86,11 @@ class CheckoutTests(ShopTestCase):
         for name in ("shop:package", "shop:checkout"):
             self.assertEqual(self.client.get(reverse(name, args=[self.package.package_id])).status_code, 404)
 
+    def test_a_package_without_a_price_is_not_sold(self) -> None:
+        Package.objects.update(price=0)
+        self.assertEqual(self.client.get(reverse("shop:package", args=[self.package.package_id])).status_code, 404)
+        self.assertNotContains(self.client.get(reverse("shop:packages")), "Iceland")
+
     def test_a_guest_is_asked_to_log_in(self) -> None:
         self.client.logout()
         path = reverse("shop:checkout", args=[self.package.package_id])
