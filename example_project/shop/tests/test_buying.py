@@ -1,6 +1,7 @@
 """From the checkout to the eSIM on its owner's page."""
 
 import uuid
+from decimal import Decimal
 from unittest import mock
 
 from django.core import mail
@@ -46,6 +47,18 @@ class CheckoutTests(ShopTestCase):
         self.assertEqual(charge.call_args.args[1], 18)
         self.assertEqual(order.total, 18)
 
+    def test_a_price_that_nobody_has_seen_is_not_charged(self) -> None:
+        path = reverse("shop:checkout", args=[self.package.package_id])
+        self.assertContains(self.client.get(path), '<input type="hidden" name="price" value="4.50"')
+        PricingRule.objects.create(name="All", base="retail", markup=100)
+
+        response = self.pay(price="4.50")
+
+        self.assertContains(response, "The price has changed: it is $9.00", status_code=422)
+        self.assertContains(response, '<input type="hidden" name="price" value="9.00"', status_code=422)
+        self.assert_nothing_was_kept()
+        self.assertEqual(self.buy(price="9.00").total, 9)
+
     def test_a_declined_card_leaves_nothing_behind(self) -> None:
         response = self.pay(card=DECLINED_CARD)
 
@@ -70,13 +83,22 @@ class CheckoutTests(ShopTestCase):
     def test_a_package_withdrawn_meanwhile_is_not_charged(self) -> None:
         Package.objects.update(withdrawn_at=timezone.now())
         with mock.patch("shop.payments.charge") as charge, self.assertRaises(ValidationError):
-            checkout.buy(self.user, self.package, quantity=1, card=GOOD_CARD, checkout_key=uuid.uuid4())
+            checkout.buy(
+                self.user, self.package, price=Decimal("4.50"), quantity=1, card=GOOD_CARD, checkout_key=uuid.uuid4()
+            )
 
         charge.assert_not_called()
         self.assert_nothing_was_kept()
 
     def test_nonsense_is_refused(self) -> None:
-        for fields in ({"quantity": "two"}, {"quantity": 0}, {"quantity": 51}, {"card": "x"}, {"checkout_key": "x"}):
+        for fields in (
+            {"quantity": "two"},
+            {"quantity": 0},
+            {"quantity": 51},
+            {"card": "x"},
+            {"checkout_key": "x"},
+            {"price": ""},
+        ):
             with self.subTest(fields):
                 self.assertEqual(self.pay(**fields).status_code, 422)
         self.assert_nothing_was_kept()
