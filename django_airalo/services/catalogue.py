@@ -174,7 +174,7 @@ def _locations(run: CatalogueSync, progress: Progress) -> Iterator[LocationData]
                 raise
             time.sleep(min(error.retry_after or 15, 60))
             continue
-        if page.pricing:
+        if page.pricing.model:  # only some pages may say it
             run.pricing_model = page.pricing.model[:32]
             run.discount_percentage = page.pricing.discount_percentage
         total = page.total if total is None else total

@@ -80,6 +80,15 @@ def test_under_discount_pricing(emulator):
     assert some.minimum_price("EUR") == Decimal(some.retail_prices["EUR"])
 
 
+def test_the_pricing_of_any_page_counts(server):
+    a, b, _ = countries_a_b_c()
+    pricing = {"model": "discount_pricing", "discount_percentage": 15}
+    server.on("/v2/packages", page(1, 2, a, pricing=pricing), page(2, 2, b))
+    services.sync_packages()
+    last = CatalogueSync.objects.first()
+    assert (last.pricing_model, last.discount_percentage) == ("discount_pricing", 15)
+
+
 def test_operator_countries_and_prices_are_kept(listed):
     listed(location("FR", operator(7, package("fr-1", short_info="No number."), countries=("FR",))))
     services.sync_packages()
