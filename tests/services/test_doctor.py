@@ -17,7 +17,7 @@ from django_airalo.services import account, database, doctor, heartbeats
 from django_airalo.services.doctor import airalo as airalo_checks
 from django_airalo.services.doctor import shop as shop_checks
 from django_airalo.services.doctor.finding import Examination
-from tests.factories import FAR_AHEAD, LONG_AGO, EsimFactory, EsimOrderFactory, PackageFactory, WebhookEventFactory
+from tests.factories import FAR_AHEAD, LONG_AGO, EsimFactory, EsimOrderFactory, PackageFactory
 from tests.scripted_server import Answer, ScriptedServer
 
 pytestmark = pytest.mark.django_db
@@ -267,15 +267,6 @@ def test_signals():
     OrderEvent.objects.filter(pk=event.pk).update(signal_tries=3)
     finding = look(shop_checks.signals_stuck)
     assert (finding.level, "OrderEvent: 1" in finding.message) == ("warn", True)
-
-
-def test_signature():
-    assert level(shop_checks.signature) == "skip"
-    WebhookEventFactory()
-    assert level(shop_checks.signature) == "pass"
-    WebhookEventFactory(signature_reading="php")
-    finding = look(shop_checks.signature)
-    assert (finding.level, "php: 1" in finding.message) == ("warn", True)
 
 
 def test_catalogue():

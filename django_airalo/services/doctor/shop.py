@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 
 from django_airalo.conf import conf
 from django_airalo.exceptions import DecryptionError
-from django_airalo.models import EsimOrder, ExchangeRate, Package, Refund, Voucher, WebhookEvent
+from django_airalo.models import EsimOrder, ExchangeRate, Package, Refund, Voucher
 from django_airalo.models.fields import decrypt, is_current
 from django_airalo.models.outgoing import OutgoingQuerySet
 from django_airalo.models.signalled import Signalled
@@ -246,22 +246,6 @@ def signals_stuck(examination: Examination) -> Finding:
     return passed(_("No signal is stuck."))
 
 
-def signature(examination: Examination) -> Finding:
-    """Which form of the body Airalo's signatures fit."""
-    readings = WebhookEvent.objects.order_by("-id").values_list("signature_reading", flat=True)[:1000]
-    counts = Counter(readings)
-    if not counts:
-        return skip(_("No webhook has arrived yet."))
-    text = ", ".join(f"{reading}: {count}" for reading, count in counts.most_common())
-    message = _("The last webhooks were signed over: %(text)s.") % {"text": text}
-    if set(counts) <= {"raw"}:
-        return passed(message)
-    return warn(
-        message,
-        _("Nothing to do, but webhooks above 100 kB fit only “raw”: their orders are completed by look-up."),
-    )
-
-
 def catalogue(examination: Examination) -> Finding:
     remedy = _("Run manage.py airalo_sync_packages every hour.")
     if syncs.catalogue_is_stale():
@@ -302,12 +286,11 @@ CHECKS = (
     Check("sweep", sweep, needs=_STORED),
     Check("submission", submission, needs=_STORED),
     Check("orders_late", orders_late, needs=_STORED),
+    Check("requests_late", requests_late, needs=_STORED),
     Check("orders_unconfirmed", orders_unconfirmed, needs=_STORED),
     Check("orders_attention", orders_attention, needs=_STORED),
-    Check("requests_late", requests_late, needs=_STORED),
     Check("requests_unconfirmed", requests_unconfirmed, needs=_STORED),
     Check("signals", signals_stuck, needs=_STORED),
-    Check("signature", signature, needs=_STORED),
     Check("catalogue", catalogue, needs=_STORED),
     Check("exchange_rates", exchange_rates, needs=_STORED),
 )
