@@ -172,6 +172,23 @@ class DeliveryTests(ShopTestCase):
         self.assertIn("money back", mail.outbox[0].subject)
         self.assertContains(self.client.get(self.order.get_absolute_url()), "Not delivered")
 
+    def test_what_came_after_all_is_not_refunded_by_a_signal_that_comes_late(self) -> None:
+        with (
+            mock.patch("shop.mails.send_mail", side_effect=OSError("the mail server is away")),
+            self.assertLogs("django.dispatch", "ERROR"),
+        ):
+            self.airalo.fail(self.placed)
+        with self.assertLogs("shop", "WARNING"):
+            self.airalo.deliver(self.placed)
+
+        OrderEvent.objects.filter(signal_due_at__isnull=False).update(signal_due_at=timezone.now())
+        self.airalo.settle()
+
+        self.assertFalse(OrderEvent.objects.filter(signal_due_at__isnull=False).exists())
+        self.line.refresh_from_db()
+        self.assertEqual(self.line.status, OrderLine.Status.FULFILLED)
+        self.assertEqual([message.subject.count("money back") for message in mail.outbox], [0])
+
     def test_low_data_is_told(self) -> None:
         self.airalo.deliver(self.placed)
         self.airalo.push(low_data_payload(self.placed.esims.get().iccid, level="90%"))
