@@ -54,7 +54,7 @@ class RefundAdmin(OutgoingAdmin):
     actions = ("approve", "decline", "confirm", "send_again", "cancel")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).annotate(_esims=Count("esims"))
+        return super().get_queryset(request).annotate(_esims=Count("esims", distinct=True))
 
     @admin.display(description=gettext_lazy("Airalo eSIMs"))
     def number_of_esims(self, refund: Any) -> int:
