@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.urls import reverse
 
-from django_airalo.models import Refund, Voucher
+from django_airalo.models import Esim, Refund, Voucher
 from tests.factories import EsimFactory, EsimOrderFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +90,16 @@ def test_a_refund_is_found_by_its_esim_and_shows_how_many(staff):
     page = client.get(url(Refund)).content.decode()
     assert '<td class="field-number_of_esims">3</td>' in page
     assert esims[0].iccid in client.get(url(Refund, "change", refund.pk)).content.decode()
+
+
+def test_the_page_of_a_refund_needs_no_secret_of_its_esims(staff):
+    refund = Refund.objects.create(reason="NO_COVERAGE")
+    refund.esims.set([EsimFactory(), EsimFactory()])
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE django_airalo_esim SET matching_id = 'f1:x'")
+    page = staff("view_refund").get(url(Refund, "change", refund.pk)).content.decode()
+    for pk, iccid in Esim.objects.values_list("pk", "iccid"):
+        assert f'<a href="{url(Esim, "change", pk)}">{iccid}</a>' in page
 
 
 def test_codes_are_on_the_page_of_a_voucher_only_and_only_with_the_permission(staff):
