@@ -48,6 +48,10 @@ class Settings:
         return float(_setting("CATALOGUE_MAX_AGE", 24 * 3600))
 
     @property
+    def EXCHANGE_RATE_MAX_AGE(self) -> float:
+        return float(_setting("EXCHANGE_RATE_MAX_AGE", 7 * 24 * 3600))
+
+    @property
     def CONNECT_TIMEOUT(self) -> float:
         return float(_setting("CONNECT_TIMEOUT", 5))
 

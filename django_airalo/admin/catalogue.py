@@ -23,6 +23,7 @@ from django_airalo.models import (
     Package,
     PackagePrice,
 )
+from django_airalo.models.pricing import PriceList
 
 from .base import ReadOnly, ReadOnlyAdmin, TabularInline
 
@@ -53,8 +54,9 @@ class PackageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("selling price"))
     def selling_price(self, package: Package) -> str:
-        price = package.selling_price("USD")
-        return f"{price} – {price.explanation}" if price else _("There is no price to begin with.")
+        prices = PriceList("USD")
+        price = prices.price(package)
+        return f"{price} – {price.explanation}" if price else prices.why_none(package)
 
     @admin.display(description=gettext_lazy("retail prices"))
     def retail_price_list(self, package: Package) -> SafeString:

@@ -5,6 +5,9 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -52,13 +55,22 @@ class RefundAdmin(OutgoingAdmin):
     search_fields = ("=refund_id", "=esims__iccid", "=esims__order__reference")
     search_help_text = gettext_lazy("Airalo's refund id, ICCID or reference in full")
     actions = ("approve", "decline", "confirm", "send_again", "cancel")
+    exclude = ("esims",)
+    readonly_fields = ("esim_links",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).annotate(_esims=Count("esims"))
+        return super().get_queryset(request).annotate(_esims=Count("esims", distinct=True))
 
     @admin.display(description=gettext_lazy("Airalo eSIMs"))
     def number_of_esims(self, refund: Any) -> int:
         return int(refund._esims)
+
+    @admin.display(description=gettext_lazy("Airalo eSIMs"))
+    def esim_links(self, refund: Refund) -> SafeString:
+        # Without their secrets, whose key may be lost.
+        esims = refund.esims.only("iccid").order_by("pk")
+        links = ((reverse("admin:django_airalo_esim_change", args=[esim.pk]), esim) for esim in esims)
+        return format_html_join(", ", '<a href="{}">{}</a>', links)
 
     @admin.action(description=gettext_lazy("Airalo approved it"), permissions=["act"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Refund]) -> None:

@@ -59,7 +59,7 @@ class PricingRuleAdmin(ModelAdmin):
         for package in samples:
             price, winner = prices.price_by(rule, package), prices.rule_for(package)
             remark = "" if winner == rule else _("Not in use here: another rule goes before it, or this one is off.")
-            explanation = price.explanation if price else _("Airalo gives no price in this currency.")
+            explanation = price.explanation if price else prices.why_none(package)
             rows.append((package.package_id, price or "–", explanation, remark))
         return format_html(
             "<table>{}</table>",

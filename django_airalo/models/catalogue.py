@@ -220,8 +220,8 @@ class Package(models.Model):
     def selling_price(self, currency: str = "USD") -> SellingPrice | None:
         """What the pricing rules make of it. For more than one package: ``services.price_packages()``.
 
-        Returns ``None`` if there is neither a price of Airalo's nor an exchange rate for the currency. Raises
-        ``ValueError`` for what is no currency code.
+        Returns ``None`` if there is neither a price of Airalo's nor an exchange rate for the currency (one that is
+        not too old), or the price is not above 0. Raises ``ValueError`` for what is no currency code.
         """
         from .pricing import PriceList
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -40,6 +41,11 @@ class EsimOrderQuerySet(models.QuerySet["EsimOrder"]):
     def due(self, now: datetime) -> EsimOrderQuerySet:
         """The orders that the sweep must look at, the longest waiting first."""
         return self.filter(due_at__lte=now).order_by("due_at")
+
+    def late(self, since: datetime) -> EsimOrderQuerySet:
+        """The orders that nobody dealt with since, or that were to be sent already then and are not: each try that
+        Airalo does not take moves ``due_at`` on. A future order is to be sent when it is placed, too."""
+        return self.filter(Q(due_at__lte=since) | Q(status=EsimOrder.Status.PENDING, created_at__lte=since))
 
     def waiting(self) -> EsimOrderQuerySet:
         """The orders whose eSIM is still to come."""

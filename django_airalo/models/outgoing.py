@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import ClassVar, Self, TypeVar
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +23,10 @@ class OutgoingQuerySet(models.QuerySet[Row]):
     def due(self, now: datetime) -> Self:
         """The rows that the sweep must look at, the longest waiting first."""
         return self.filter(due_at__lte=now).order_by("due_at")
+
+    def late(self, since: datetime) -> Self:
+        """The rows that nobody dealt with since, or that were to be sent already then and are not."""
+        return self.filter(Q(due_at__lte=since) | Q(status=PENDING, created_at__lte=since))
 
     def unconfirmed(self) -> Self:
         """The rows of which nobody knows whether Airalo took them: a person must decide."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from django_airalo import money
+from django_airalo.conf import conf
 from django_airalo.money import Rounding
 
 from .catalogue import Country, Operator, Package
@@ -24,6 +27,15 @@ from .syncs import CatalogueSync
 CURRENCY = RegexValidator(r"^[A-Z]{3}\Z", gettext_lazy("Three capital letters, such as EUR."))
 #: The markup of a rule may be at most this: a price of a thousand times the cost is a slip of the finger.
 MAX_PERCENT = 100_000
+
+
+class ExchangeRateQuerySet(models.QuerySet["ExchangeRate"]):
+    def fresh(self, now: datetime) -> ExchangeRateQuerySet:
+        """The rates that are not older than ``AIRALO_EXCHANGE_RATE_MAX_AGE``: neither the day that they are of, nor the
+        last good sync (or the change, if somebody else has written them)."""
+        since = now - timedelta(seconds=conf.EXCHANGE_RATE_MAX_AGE)
+        syncs = CatalogueSync.objects.successes(CatalogueSync.Kind.EXCHANGE_RATES).filter(finished_at__gte=since)
+        return self.filter(Q(synced_at__gte=since) | Exists(syncs), Q(date=None) | Q(date__gte=since.date()))
 
 
 class ExchangeRate(models.Model):
@@ -35,6 +47,8 @@ class ExchangeRate(models.Model):
     )
     date = models.DateField(gettext_lazy("of"), null=True, blank=True)
     synced_at = models.DateTimeField(gettext_lazy("changed at"))
+
+    objects = ExchangeRateQuerySet.as_manager()
 
     class Meta:
         verbose_name = gettext_lazy("exchange rate")
@@ -226,7 +240,8 @@ class PriceList:
         self._rules: dict[tuple[str, Any], PricingRule] = {}
         for rule in sorted(rules, key=lambda rule: (not rule.currency, -rule.priority, rule.pk)):
             self._rules.setdefault(rule.scope(), rule)
-        rate = ExchangeRate.objects.filter(currency=self.currency).first() if self.currency != "USD" else None
+        fresh = ExchangeRate.objects.fresh(timezone.now()).filter(currency=self.currency)
+        rate = fresh.first() if self.currency != "USD" else None
         self._rate = rate.rate if rate else None
 
     def rule_for(self, package: Package) -> PricingRule | None:
@@ -243,10 +258,19 @@ class PriceList:
         """The price of a package by the rule that wins for it."""
         return self.price_by(self.rule_for(package), package)
 
+    def why_none(self, package: Package) -> str:
+        """Why a package has no price in the currency, in a sentence for the shop's operator."""
+        minimum, _converted = self._in_currency(package.minimum_price(self.currency), package.price)
+        if minimum is not None:
+            return _("Airalo's retail price is not above 0.")
+        if self._rate is None and ExchangeRate.objects.filter(currency=self.currency).exists():
+            return _("Airalo gives no price in this currency, and the exchange rate is too old to convert one.")
+        return _("Airalo gives no price in this currency.")
+
     def price_by(self, rule: PricingRule | None, package: Package) -> SellingPrice | None:
         """The price of a package by this rule, whichever would win."""
         minimum, minimum_converted = self._in_currency(package.minimum_price(self.currency), package.price)
-        if minimum is None:
+        if minimum is None or minimum <= 0:  # Airalo gives nothing away: it is a mistake
             return None
         base, base_converted, is_net, discount = minimum, minimum_converted, False, None
         if rule is not None and rule.base == PricingRule.Base.NET:
@@ -301,7 +325,7 @@ def price_packages(packages: Iterable[Package], currency: str = "USD") -> list[t
 
     Returns:
         Pairs, in the order given. The price is ``None`` where Airalo gives none for the currency, neither as such nor
-        by an exchange rate.
+        by an exchange rate that is not older than ``AIRALO_EXCHANGE_RATE_MAX_AGE``.
 
     Raises:
         ValueError: ``currency`` is no currency code.

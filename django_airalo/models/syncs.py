@@ -10,9 +10,13 @@ from django.utils.translation import pgettext_lazy
 
 
 class CatalogueSyncQuerySet(models.QuerySet["CatalogueSync"]):
+    def successes(self, kind: str) -> CatalogueSyncQuerySet:
+        """The syncs of a kind that went well."""
+        return self.filter(kind=kind, finished_at__isnull=False, error="")
+
     def last_success(self, kind: str = "packages") -> CatalogueSync | None:
         """The newest sync of a kind that went well."""
-        return self.filter(kind=kind, finished_at__isnull=False, error="").order_by("-id").first()
+        return self.successes(kind).order_by("-id").first()
 
 
 class CatalogueSync(models.Model):

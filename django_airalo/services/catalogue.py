@@ -25,6 +25,8 @@ logger = logging.getLogger("django_airalo.catalogue")
 BATCH = 500
 #: Countries and regions a request. Only one page is in memory at a time; 25 of them are some 2 MB of JSON.
 PAGE_SIZE = 25
+#: How often the pages are read, from the first on, if the catalogue changes meanwhile.
+READS = 3
 
 Progress = Callable[[int, int | None], None]
 T = TypeVar("T")
@@ -94,11 +96,16 @@ class _Listing:
         return [known for name, known in self.known.items() if known.on_sale and name not in self.listed]
 
 
+class _CatalogueMovedError(Exception):
+    """There are more countries and regions, or fewer, than on the page before: the pages are cut elsewhere now."""
+
+
 def sync_packages(*, force: bool = False, progress: Progress | None = None) -> CatalogueReport:
     """Bring packages, operators and countries up to date with Airalo's catalogue, eSIMs and top-ups.
 
     Writes only what changed, in one transaction. Packages that Airalo no longer lists are withdrawn, not deleted. All
-    pages are read before anything is written, so a sync that breaks off changes nothing.
+    pages are read before anything is written, so a sync that breaks off changes nothing. If countries or regions come
+    or go while they are read, they are read again from the first page on.
 
     Args:
         force: also if more than half of the packages on sale would be withdrawn, which looks like a fault.
@@ -107,7 +114,8 @@ def sync_packages(*, force: bool = False, progress: Progress | None = None) -> C
 
     Raises:
         SyncRunningError: another process is at it.
-        AiraloAPIError: a page could not be read, or the catalogue came empty or in part. Nothing was changed.
+        AiraloAPIError: a page could not be read, or the catalogue came empty or in part, or changed each time that it
+            was read. Nothing was changed.
     """
     with syncs.running(CatalogueSync.Kind.PACKAGES) as run:
         listing = _read(run, progress or (lambda done, total: None))
@@ -130,20 +138,31 @@ def sync_packages(*, force: bool = False, progress: Progress | None = None) -> C
 
 def _read(run: CatalogueSync, progress: Progress) -> _Listing:
     packages = Package.objects.values_list("package_id", "pk", "digest", "type", "withdrawn_at")
-    listing = _Listing(
-        known={name: _Known(pk, digest, type_, gone is None) for name, pk, digest, type_, gone in packages.iterator()},
-        known_operators=dict(Operator.objects.values_list("airalo_id", "digest")),
+    known = {name: _Known(pk, digest, type_, gone is None) for name, pk, digest, type_, gone in packages.iterator()}
+    known_operators = dict(Operator.objects.values_list("airalo_id", "digest"))
+    for _number in range(READS):
+        listing = _Listing(known, known_operators)
+        try:
+            for location in _locations(run, progress):
+                listing.take(location)
+        except _CatalogueMovedError:
+            logger.info("The catalogue changed while it was read")
+            continue
+        if not listing.listed:
+            raise AiraloResponseError("Airalo's catalogue came empty; the packages were left as they are.")
+        return listing
+    raise AiraloResponseError(
+        f"Airalo's catalogue changed while it was read, {READS} times; the packages were left as they are."
     )
-    for location in _locations(run, progress):
-        listing.take(location)
-    if not listing.listed:
-        raise AiraloResponseError("Airalo's catalogue came empty; the packages were left as they are.")
-    return listing
 
 
 def _locations(run: CatalogueSync, progress: Progress) -> Iterator[LocationData]:
-    """All pages, waiting where Airalo's limit for them says so."""
-    number, waits, seen = 1, 0, 0
+    """All pages, waiting where Airalo's limit for them says so.
+
+    A page is so many countries and regions from an offset on. Those that come or go meanwhile move the others, and one
+    would be read by no page.
+    """
+    number, waits, seen, total = 1, 0, 0, None
     while True:
         try:
             page = get_client().get_packages(
@@ -155,9 +174,12 @@ def _locations(run: CatalogueSync, progress: Progress) -> Iterator[LocationData]
                 raise
             time.sleep(min(error.retry_after or 15, 60))
             continue
-        if page.pricing:
+        if page.pricing.model:  # only some pages may say it
             run.pricing_model = page.pricing.model[:32]
             run.discount_percentage = page.pricing.discount_percentage
+        total = page.total if total is None else total
+        if page.total not in (None, total):
+            raise _CatalogueMovedError
         yield from page.items
         seen += len(page.items)
         progress(seen, page.total)

@@ -12,7 +12,7 @@ from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
 from django_airalo.exceptions import IdempotencyConflictError
-from django_airalo.models import Esim, EsimOrder, OrderEvent, Package
+from django_airalo.models import Esim, EsimOrder, OrderEvent, Package, UsageStatus
 
 from . import database, nudges
 from .submission import submit_order
@@ -217,6 +217,6 @@ def _validate_date(due_date: datetime | None, now: datetime) -> None:
 
 
 def _validate_esim(esim_id: int | None) -> None:
-    usable = Esim.objects.using(database.alias()).filter(recycled_at=None)
+    usable = Esim.objects.using(database.alias()).filter(recycled_at=None).exclude(usage_status=UsageStatus.RECYCLED)
     if esim_id is not None and not usable.filter(pk=esim_id).exists():
         raise ValidationError({"esim": [_("Airalo has recycled this eSIM: it can never be used again.")]})

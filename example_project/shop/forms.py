@@ -35,6 +35,8 @@ class CheckoutForm(forms.Form):
     """How many, and with which card."""
 
     checkout_key = forms.UUIDField(initial=uuid.uuid4, widget=forms.HiddenInput)
+    # What the page says, so that nobody pays what they have not seen. It is compared, not believed.
+    price = forms.DecimalField(widget=forms.HiddenInput)
     quantity = forms.TypedChoiceField(
         label=_("How many eSIMs?"),
         help_text=_("Each phone needs one of its own."),

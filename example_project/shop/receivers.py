@@ -11,7 +11,7 @@ import uuid
 from typing import Any
 
 from django.db import transaction
-from django.dispatch import receiver
+from django.dispatch import Signal, receiver
 from django_airalo.models import Esim, EsimOrder
 from django_airalo.signals import esim_low_data, esim_order_cancelled, esim_order_completed, esim_order_failed
 
@@ -38,14 +38,17 @@ def fulfil(order: EsimOrder, event_id: uuid.UUID, late: bool, **kwargs: Any) -> 
 
 
 @receiver([esim_order_failed, esim_order_cancelled])
-def refund(order: EsimOrder, event_id: uuid.UUID, **kwargs: Any) -> None:
+def refund(signal: Signal, order: EsimOrder, event_id: uuid.UUID, **kwargs: Any) -> None:
     """Nothing was bought: mark the line, give the money back and write to the customer."""
     line = _line_of(order)
     if line is None:
         return
     with transaction.atomic():
-        if _heard_before(event_id, f"esim_order_{order.status}", line):
+        name = "esim_order_failed" if signal is esim_order_failed else "esim_order_cancelled"
+        if _heard_before(event_id, name, line):
             return
+        if order.status not in (EsimOrder.Status.FAILED, EsimOrder.Status.CANCELLED):
+            return  # heard late: its eSIM has come meanwhile
         # A shop in earnest asks its payment provider for the refund here, with the event id as idempotency key.
         OrderLine.objects.filter(pk=line.pk).update(status=OrderLine.Status.REFUNDED)
         mails.not_delivered(line)

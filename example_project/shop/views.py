@@ -22,7 +22,7 @@ from django_airalo.exceptions import AiraloError
 from django_airalo.models import Esim, Package
 from django_airalo.services import price_packages
 
-from .checkout import buy
+from .checkout import PriceChangedError, buy
 from .forms import CheckoutForm, PackageFilterForm, SignUpForm
 from .models import Order
 from .payments import PaymentDeclinedError
@@ -35,7 +35,7 @@ ORDERS_PER_PAGE = 20
 
 def _for_sale() -> Any:
     """The packages that the shop sells: eSIMs with a price."""
-    packages = Package.objects.on_sale().sims().filter(price__isnull=False)
+    packages = Package.objects.on_sale().sims().filter(price__gt=0)
     # The networks of an operator of the whole world are long, and no page shows them.
     return packages.select_related("operator").defer("operator__coverages")
 
@@ -76,13 +76,17 @@ def package(request: HttpRequest, package_id: str) -> HttpResponse:
 def checkout(request: HttpRequest, package_id: str) -> HttpResponse:
     """Pay for a package."""
     bought = get_object_or_404(_for_sale(), package_id=package_id)
-    form = CheckoutForm(request.POST or None)
+    price = bought.selling_price()
+    form = CheckoutForm(request.POST or None, initial={"price": price.amount if price else None})
     if request.method == "POST" and form.is_valid():
         try:
             order = buy(request.user, bought, **form.cleaned_data)
         except IntegrityError:
             # The form was sent twice. The first one counts; somebody else's is none of this customer's business.
             order = get_object_or_404(Order, checkout_key=form.cleaned_data["checkout_key"], user=request.user)
+        except PriceChangedError as error:
+            form = CheckoutForm({**request.POST.dict(), "price": error.price})
+            form.add_error(None, str(error))
         except PaymentDeclinedError as error:
             form.add_error("card", str(error))
         except ValidationError as error:
@@ -90,8 +94,7 @@ def checkout(request: HttpRequest, package_id: str) -> HttpResponse:
         if form.is_valid():
             return redirect(order)
     status = 422 if form.errors else 200
-    context = {"form": form, "package": bought, "price": bought.selling_price()}
-    return render(request, "shop/checkout.html", context, status=status)
+    return render(request, "shop/checkout.html", {"form": form, "package": bought, "price": price}, status=status)
 
 
 @login_required

@@ -7,8 +7,8 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.urls import reverse
 
-from django_airalo.models import Refund, Voucher
-from tests.factories import EsimFactory, UserFactory
+from django_airalo.models import Esim, Refund, Voucher
+from tests.factories import EsimFactory, EsimOrderFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -78,16 +78,28 @@ def test_without_the_change_permission_nothing_is_decided(staff):
 
 def test_a_refund_is_found_by_its_esim_and_shows_how_many(staff):
     client = staff("view_refund")
-    esims = [EsimFactory() for _ in range(3)]
+    order = EsimOrderFactory(completed=True)
+    esims = [EsimFactory(), EsimFactory(order=order), EsimFactory(order=order)]
     refund = Refund.objects.create(reason="NO_COVERAGE")
     refund.esims.set(esims)
     Refund.objects.create(reason="SLOW_SPEED")
     for term in (esims[1].iccid, esims[1].order.reference):
         response = client.get(url(Refund), {"q": term})
         assert [row.pk for row in response.context["cl"].queryset] == [refund.pk]
+        assert '<td class="field-number_of_esims">3</td>' in response.content.decode()
     page = client.get(url(Refund)).content.decode()
     assert '<td class="field-number_of_esims">3</td>' in page
     assert esims[0].iccid in client.get(url(Refund, "change", refund.pk)).content.decode()
+
+
+def test_the_page_of_a_refund_needs_no_secret_of_its_esims(staff):
+    refund = Refund.objects.create(reason="NO_COVERAGE")
+    refund.esims.set([EsimFactory(), EsimFactory()])
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE django_airalo_esim SET matching_id = 'f1:x'")
+    page = staff("view_refund").get(url(Refund, "change", refund.pk)).content.decode()
+    for pk, iccid in Esim.objects.values_list("pk", "iccid"):
+        assert f'<a href="{url(Esim, "change", pk)}">{iccid}</a>' in page
 
 
 def test_codes_are_on_the_page_of_a_voucher_only_and_only_with_the_permission(staff):

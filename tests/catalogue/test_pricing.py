@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
-from django.utils import translation
+from django.utils import timezone, translation
 
 from django_airalo import services
 from django_airalo.models import CatalogueSync, Country, ExchangeRate, PricingRule
+from django_airalo.models.pricing import PriceList
 from tests.factories import LONG_AGO, OperatorFactory, PackageFactory, PricingRuleFactory
 from tests.scripted_server import Answer
 
@@ -34,8 +36,8 @@ def package():
     )
 
 
-def rate(currency="CHF", units="0.9"):
-    return ExchangeRate.objects.create(currency=currency, rate=units, synced_at=LONG_AGO)
+def rate(currency="CHF", units="0.9", **fields):
+    return ExchangeRate.objects.create(currency=currency, rate=units, **{"synced_at": timezone.now(), **fields})
 
 
 def test_without_a_rule_it_is_airalos_retail_price(package):
@@ -183,6 +185,40 @@ def test_a_price_that_airalo_gives_is_not_converted(package):
     assert (price.amount, price.is_converted) == (Decimal("3.92"), False)
 
 
+def rates_synced(**fields):
+    values = {"kind": "exchange_rates", "started_at": LONG_AGO, "finished_at": timezone.now()}
+    return CatalogueSync.objects.create(**{**values, **fields})
+
+
+@pytest.mark.parametrize(
+    ("date", "synced", "sells"),
+    [
+        (None, {}, True),
+        (LONG_AGO.date(), {}, False),  # Airalo gives it no more, or gives old ones
+        (None, {"finished_at": LONG_AGO}, False),
+        (None, {"error": "It broke off."}, False),
+        (None, {"kind": "packages"}, False),
+        (None, {"finished_at": None}, False),
+        (timezone.now().date(), {}, True),
+    ],
+)
+def test_a_rate_that_is_too_old_makes_no_price(package, date, synced, sells):
+    rate(synced_at=LONG_AGO, date=date)
+    assert package.selling_price("CHF") is None
+    rates_synced(**synced)
+    assert bool(package.selling_price("CHF")) == sells
+    assert package.selling_price("EUR")
+
+
+def test_how_old_a_rate_may_be_is_a_setting(package, settings):
+    rate(synced_at=timezone.now() - timedelta(days=6))
+    assert package.selling_price("CHF")
+    settings.AIRALO_EXCHANGE_RATE_MAX_AGE = 5 * 24 * 3600
+    assert package.selling_price("CHF") is None
+    assert "too old" in PriceList("CHF").why_none(package)
+    assert "too old" not in PriceList("SEK").why_none(package)
+
+
 def test_no_price_is_made_of_nothing():
     rate()
     package = PackageFactory(price=None)
@@ -192,6 +228,15 @@ def test_no_price_is_made_of_nothing():
         package.selling_price("EURO")
 
 
+@pytest.mark.parametrize("price", ["0", "-1"])
+def test_a_package_that_costs_nothing_is_not_sold(price):
+    PricingRuleFactory(markup_kind="fixed", markup="4", currency="USD")
+    rate()
+    package = PackageFactory(price=price, retail_prices={"EUR": price})
+    assert {package.selling_price(currency) for currency in ("USD", "EUR", "CHF")} == {None}
+    assert PriceList("EUR").why_none(package) == "Airalo's retail price is not above 0."
+
+
 def test_many_packages_cost_two_queries(django_assert_num_queries):
     operator = OperatorFactory()
     packages = [PackageFactory(operator=operator, price=n + 1, net_price=1) for n in range(20)]
@@ -199,6 +244,9 @@ def test_many_packages_cost_two_queries(django_assert_num_queries):
         PricingRuleFactory(package=package)
     with django_assert_num_queries(2):
         priced = services.price_packages(packages, "EUR")
+    rate(synced_at=LONG_AGO)
+    with django_assert_num_queries(2):
+        assert {price for _, price in services.price_packages(packages, "CHF")} == {None}
     with django_assert_num_queries(1):
         priced = services.price_packages(packages, "USD")
     assert [package for package, _ in priced] == packages

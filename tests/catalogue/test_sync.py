@@ -29,6 +29,20 @@ def writes_of(act):
     return [sql for sql in statements if "cataloguesync" not in sql]
 
 
+def page(number, total, *locations, **document):
+    """A page of so many; there is one country or region on each."""
+    meta = {"current_page": number, "last_page": total, "total": total}
+    return Answer(body=json.dumps({"data": locations, "meta": meta, **document}).encode())
+
+
+def countries_a_b_c():
+    return [location(code, operator(ord(code), package(f"{code}-1"), countries=(code,))) for code in "ABC"]
+
+
+def on_sale():
+    return sorted(Package.objects.on_sale().values_list("package_id", flat=True))
+
+
 def test_the_whole_catalogue_twice(emulator):
     first = services.sync_packages()
     assert first.added == Package.objects.count() > 6000
@@ -64,6 +78,15 @@ def test_under_discount_pricing(emulator):
     assert some.net_prices == {}
     assert some.cost("EUR") is None
     assert some.minimum_price("EUR") == Decimal(some.retail_prices["EUR"])
+
+
+def test_the_pricing_of_any_page_counts(server):
+    a, b, _ = countries_a_b_c()
+    pricing = {"model": "discount_pricing", "discount_percentage": 15}
+    server.on("/v2/packages", page(1, 2, a, pricing=pricing), page(2, 2, b))
+    services.sync_packages()
+    last = CatalogueSync.objects.first()
+    assert (last.pricing_model, last.discount_percentage) == ("discount_pricing", 15)
 
 
 def test_operator_countries_and_prices_are_kept(listed):
@@ -170,23 +193,40 @@ def test_topups_that_all_vanish_are_a_fault(listed):
 
 def test_a_broken_page_changes_nothing_at_all(server):
     """The second page of three is broken, after the first brought news."""
-
-    def page(number, *locations):
-        meta = {"current_page": number, "last_page": 3, "total": 3}
-        return Answer(body=json.dumps({"data": locations, "meta": meta}).encode())
-
-    countries = [location(code, operator(ord(code[0]), package(f"{code}-1"), countries=(code,))) for code in "ABC"]
-    server.on("/v2/packages", *[page(number, country) for number, country in enumerate(countries, 1)])
+    a, b, c = countries_a_b_c()
+    server.on("/v2/packages", page(1, 3, a), page(2, 3, b), page(3, 3, c))
     services.sync_packages()
     before = [list(model.objects.values()) for model in (Package, Operator, Country, PackagePrice)]
     news = location("A", operator(65, package("A-1", price=9), package("A-2"), countries=("A", "FR"), title="New"))
-    server.on("/v2/packages", page(1, news), Answer(body=b'{"data": [{"slug": "b", "operato'))
+    server.on("/v2/packages", page(1, 3, news), Answer(body=b'{"data": [{"slug": "b", "operato'))
     with pytest.raises(AiraloAPIError):
         services.sync_packages()
     assert [list(model.objects.values()) for model in (Package, Operator, Country, PackagePrice)] == before
     failed = CatalogueSync.objects.first()
     assert "AiraloResponseError" in failed.error
     assert failed.finished_at
+
+
+def test_a_catalogue_that_changes_while_it_is_read_is_read_again(server):
+    a, b, c = countries_a_b_c()
+    server.on("/v2/packages", page(1, 3, a), page(2, 3, b), page(3, 3, c))
+    services.sync_packages()
+    # A goes after the first page was read, so B moves to the first page, where nobody looks any more.
+    server.on("/v2/packages", page(1, 3, a), page(2, 2, c), page(1, 2, b), page(2, 2, c))
+    assert services.sync_packages().withdrawn == 1
+    assert on_sale() == ["B-1", "C-1"]
+
+
+def test_a_catalogue_that_never_stands_still_changes_nothing(server):
+    a, b, c = countries_a_b_c()
+    server.on("/v2/packages", page(1, 3, a), page(2, 3, b), page(3, 3, c))
+    services.sync_packages()
+    before = len(server.requests("/v2/packages"))
+    server.on("/v2/packages", *[page(1, 3, a), page(2, 4, b)] * 3, page(1, 1, a))
+    with pytest.raises(AiraloResponseError, match="changed while it was read, 3 times"):
+        services.sync_packages(force=True)
+    assert len(server.requests("/v2/packages")) == before + 6
+    assert on_sale() == ["A-1", "B-1", "C-1"]
 
 
 def test_the_language_is_asked_for(server, settings, listed):

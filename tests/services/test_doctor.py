@@ -12,12 +12,12 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from django_airalo.emulator import Emulator
-from django_airalo.models import CatalogueSync, Heartbeat, OrderEvent, Refund, SubmissionPause, Voucher
+from django_airalo.models import CatalogueSync, ExchangeRate, Heartbeat, OrderEvent, Refund, SubmissionPause, Voucher
 from django_airalo.services import account, database, doctor, heartbeats
 from django_airalo.services.doctor import airalo as airalo_checks
 from django_airalo.services.doctor import shop as shop_checks
 from django_airalo.services.doctor.finding import Examination
-from tests.factories import FAR_AHEAD, LONG_AGO, EsimFactory, EsimOrderFactory, PackageFactory, WebhookEventFactory
+from tests.factories import FAR_AHEAD, LONG_AGO, EsimFactory, EsimOrderFactory, PackageFactory
 from tests.scripted_server import Answer, ScriptedServer
 
 pytestmark = pytest.mark.django_db
@@ -214,6 +214,31 @@ def test_sweep(airalo):
     assert level(shop_checks.sweep) == "fail"
 
 
+@pytest.mark.parametrize("due_date", [None, FAR_AHEAD])
+def test_an_order_that_each_try_puts_off_is_late(due_date):
+    EsimOrderFactory(scheduled=True, created_at=LONG_AGO, due_date=due_date, due_at=FAR_AHEAD)
+    assert level(shop_checks.orders_late) == "pass"
+    EsimOrderFactory(created_at=LONG_AGO, due_date=due_date, due_at=FAR_AHEAD)
+    finding = look(shop_checks.orders_late)
+    assert (finding.level, finding.message.startswith("1 order has ")) == ("fail", True)
+    SubmissionPause.objects.create(reason="Lack of credit.")
+    assert level(shop_checks.orders_late) == "pass"
+
+
+@pytest.mark.parametrize("status", ["pending", "sending"])
+def test_refunds_and_vouchers_that_are_late(status):
+    ahead = {"due_at": FAR_AHEAD, "created_at": database.now() - timedelta(minutes=59)}
+    Refund.objects.create(reason="NO_COVERAGE", status=status, **ahead)
+    Voucher.objects.create(kind="esim", status="created", created_at=LONG_AGO)
+    assert level(shop_checks.requests_late) == "pass"
+    Voucher.objects.create(kind="esim", status=status, due_at=LONG_AGO)
+    if status == "pending":  # each try puts it off
+        Refund.objects.create(reason="NO_COVERAGE", created_at=LONG_AGO, due_at=FAR_AHEAD)
+    finding = look(shop_checks.requests_late)
+    assert finding.level == "warn"
+    assert ("1 refund, 1 voucher." if status == "pending" else "hour: 1 voucher.") in finding.message
+
+
 def test_submission_and_late_orders():
     EsimOrderFactory(due_at=database.now() - timedelta(minutes=14))
     EsimOrderFactory(due_at=FAR_AHEAD)
@@ -233,7 +258,7 @@ def test_what_waits_for_a_person():
     Refund.objects.create(reason="NO_COVERAGE", status="unconfirmed")
     Voucher.objects.create(kind="esim", status="unconfirmed")
     assert [level(check) for check in checks] == ["warn"] * 3
-    assert "1 refunds, 1 vouchers" in look(checks[2]).message
+    assert "1 refund, 1 voucher" in look(checks[2]).message
 
 
 def test_signals():
@@ -244,21 +269,21 @@ def test_signals():
     assert (finding.level, "OrderEvent: 1" in finding.message) == ("warn", True)
 
 
-def test_signature():
-    assert level(shop_checks.signature) == "skip"
-    WebhookEventFactory()
-    assert level(shop_checks.signature) == "pass"
-    WebhookEventFactory(signature_reading="php")
-    finding = look(shop_checks.signature)
-    assert (finding.level, "php: 1" in finding.message) == ("warn", True)
-
-
 def test_catalogue():
     assert level(shop_checks.catalogue) == "warn"
     PackageFactory()
     now = database.now()
     CatalogueSync.objects.create(kind=CatalogueSync.Kind.PACKAGES, started_at=now, finished_at=now)
     assert look(shop_checks.catalogue).message == "1 packages are on sale."
+
+
+def test_exchange_rates():
+    assert level(shop_checks.exchange_rates) == "skip"
+    ExchangeRate.objects.create(currency="CHF", rate=1, synced_at=database.now())
+    assert level(shop_checks.exchange_rates) == "pass"
+    ExchangeRate.objects.create(currency="SEK", rate=1, synced_at=LONG_AGO)
+    finding = look(shop_checks.exchange_rates)
+    assert (finding.level, finding.message.startswith("1 exchange rate is too old")) == ("warn", True)
 
 
 # All together

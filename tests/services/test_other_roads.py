@@ -16,6 +16,7 @@ from django_airalo.testing import FakeAiralo, order_payload, package_payload
 from django_airalo.testing.api import respond
 from tests.factories import (
     FAR_AHEAD,
+    LONG_AGO,
     EsimFactory,
     EsimOrderFactory,
     PackageFactory,
@@ -236,10 +237,11 @@ def test_a_topup_must_be_for_an_esim_of_the_shop(airalo):
     assert not EsimOrder.objects.filter(type="topup").exists()
 
 
-def test_a_recycled_esim_cannot_be_topped_up(airalo):
+@pytest.mark.parametrize("seen_in", [{"recycled_at": LONG_AGO}, {"usage_status": "recycled"}])
+def test_a_recycled_esim_cannot_be_topped_up(airalo, seen_in):
     esim = EsimFactory()
     known = services.place_topup(esim, TOPUP, idempotency_key="topup-1")
-    Esim.objects.update(recycled_at=database.now())
+    Esim.objects.update(**seen_in)
     with pytest.raises(ValidationError) as refused:
         services.place_topup(esim, TOPUP)
     assert "recycled" in str(refused.value.message_dict["esim"])

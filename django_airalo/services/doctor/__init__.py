@@ -10,14 +10,14 @@ from django.utils.translation import gettext as _
 
 from django_airalo.services.masking import masked
 
-from . import airalo, shop
+from . import airalo, shop, webhooks
 from .finding import Check, Examination, Finding
 
 logger = logging.getLogger("django_airalo.doctor")
 
 __all__ = ["CHECKS", "Finding", "examine"]
 
-CHECKS: tuple[Check, ...] = (*shop.BEFORE, *airalo.CHECKS, *shop.CHECKS)
+CHECKS: tuple[Check, ...] = (*shop.BEFORE, *airalo.CHECKS, *shop.CHECKS, *webhooks.CHECKS)
 
 
 def examine(*, simulate: bool = False, wait: float = 10.0) -> Iterator[Finding]:

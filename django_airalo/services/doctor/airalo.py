@@ -137,13 +137,20 @@ def webhook_delivery(examination: Examination) -> Finding:
         return fail(str(error), remedy)
     deadline = time.monotonic() + examination.wait
     while True:
-        event = WebhookEvent.objects.without_body().filter(last_received_at__gte=before).order_by("-id").first()
-        if event:
-            reading = event.signature_reading
-            return passed(_("Airalo's test webhook arrived, signed over: %(reading)s.") % {"reading": reading})
+        for event in WebhookEvent.objects.filter(last_received_at__gte=before):
+            if _is_low_data(event):
+                values = {"reading": event.signature_reading}
+                return passed(_("Airalo's test webhook arrived, signed over: %(reading)s.") % values)
         if time.monotonic() > deadline:
             return fail(_("Airalo says that it sent a test webhook, but none was kept."), remedy)
         time.sleep(0.2)
+
+
+def _is_low_data(event: WebhookEvent) -> bool:
+    """Whether it can be the test webhook, also if no worker has interpreted it yet. Orders' webhooks arrive, too."""
+    return event.kind == WebhookEvent.Kind.LOW_DATA or (
+        event.status == WebhookEvent.Status.RECEIVED and b'"level"' in event.body_bytes
+    )
 
 
 def opted_in(examination: Examination) -> Finding:

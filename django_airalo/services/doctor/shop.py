@@ -17,11 +17,13 @@ from django.core.cache import caches
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from django_airalo.conf import conf
 from django_airalo.exceptions import DecryptionError
-from django_airalo.models import EsimOrder, Package, Refund, Voucher, WebhookEvent
+from django_airalo.models import EsimOrder, ExchangeRate, Package, Refund, Voucher
 from django_airalo.models.fields import decrypt, is_current
+from django_airalo.models.outgoing import OutgoingQuerySet
 from django_airalo.models.signalled import Signalled
 from django_airalo.services import account, database, encryption, heartbeats, nudges, syncs
 
@@ -29,7 +31,7 @@ from .finding import Check, Examination, Finding, fail, passed, skip, warn
 
 #: A sweep every minute is what the documents ask for.
 SWEEP_SEEN = timedelta(minutes=5)
-LATE = timedelta(minutes=15)
+LATE, REQUEST_LATE = timedelta(minutes=15), timedelta(hours=1)
 #: From this try on, a signal counts as stuck.
 STUCK = 3
 #: How many rows are looked at, of each end of a table.
@@ -162,15 +164,42 @@ def submission(examination: Examination) -> Finding:
 
 
 def orders_late(examination: Examination) -> Finding:
-    late = EsimOrder.objects.due(database.now() - LATE)
+    """None waits longer than it should: for somebody to look at it, or for Airalo to take it."""
+    late = EsimOrder.objects.late(database.now() - LATE)
     if account.active_pause():
         late = late.exclude(status=EsimOrder.Status.PENDING)
     if count := late.count():
+        text = ngettext(
+            "%(count)d order has been due, or waits to be sent, for more than 15 minutes.",
+            "%(count)d orders have been due, or wait to be sent, for more than 15 minutes.",
+            count,
+        )
         return fail(
-            _("%(count)d orders have been due for more than 15 minutes.") % {"count": count},
-            _("See that the sweep runs, and what its log django_airalo.recovery says."),
+            text % {"count": count},
+            _("See that the sweep runs, what its log django_airalo.recovery says, and the errors of pending orders."),
         )
     return passed(_("No order is late."))
+
+
+def requests_late(examination: Examination) -> Finding:
+    """As ``orders_late``. Refunds may wait for each other: Airalo takes few of them."""
+    since = database.now() - REQUEST_LATE
+    if text := _requests(Refund.objects.late(since), Voucher.objects.late(since)):
+        return warn(
+            _("To be sent for more than an hour: %(requests)s.") % {"requests": text},
+            _("See that the sweep runs, and their errors in the admin."),
+        )
+    return passed(_("No refund and no voucher is late."))
+
+
+def _requests(refunds: OutgoingQuerySet[Refund], vouchers: OutgoingQuerySet[Voucher]) -> str:
+    """How many of each, in words. Empty if there are none."""
+    counts = refunds.count(), vouchers.count()
+    parts = (
+        ngettext("%(count)d refund", "%(count)d refunds", counts[0]) % {"count": counts[0]},
+        ngettext("%(count)d voucher", "%(count)d vouchers", counts[1]) % {"count": counts[1]},
+    )
+    return ", ".join(part for part, count in zip(parts, counts, strict=True) if count)
 
 
 def orders_unconfirmed(examination: Examination) -> Finding:
@@ -194,10 +223,9 @@ def orders_attention(examination: Examination) -> Finding:
 
 
 def requests_unconfirmed(examination: Examination) -> Finding:
-    refunds, vouchers = Refund.objects.unconfirmed().count(), Voucher.objects.unconfirmed().count()
-    if refunds or vouchers:
+    if text := _requests(Refund.objects.unconfirmed(), Voucher.objects.unconfirmed()):
         return warn(
-            _("Unconfirmed: %(refunds)d refunds, %(vouchers)d vouchers.") % {"refunds": refunds, "vouchers": vouchers},
+            _("Unconfirmed: %(requests)s.") % {"requests": text},
             _("Ask Airalo's support whether it has them, and decide in the admin."),
         )
     return passed(_("No refund and no voucher is unconfirmed."))
@@ -218,27 +246,27 @@ def signals_stuck(examination: Examination) -> Finding:
     return passed(_("No signal is stuck."))
 
 
-def signature(examination: Examination) -> Finding:
-    """Which form of the body Airalo's signatures fit."""
-    readings = WebhookEvent.objects.order_by("-id").values_list("signature_reading", flat=True)[:1000]
-    counts = Counter(readings)
-    if not counts:
-        return skip(_("No webhook has arrived yet."))
-    text = ", ".join(f"{reading}: {count}" for reading, count in counts.most_common())
-    message = _("The last webhooks were signed over: %(text)s.") % {"text": text}
-    if set(counts) <= {"raw"}:
-        return passed(message)
-    return warn(
-        message,
-        _("Nothing to do, but webhooks above 100 kB fit only “raw”: their orders are completed by look-up."),
-    )
-
-
 def catalogue(examination: Examination) -> Finding:
     remedy = _("Run manage.py airalo_sync_packages every hour.")
     if syncs.catalogue_is_stale():
         return warn(_("The catalogue was never fetched, or too long ago."), remedy)
     return passed(_("%(count)d packages are on sale.") % {"count": Package.objects.on_sale().count()})
+
+
+def exchange_rates(examination: Examination) -> Finding:
+    """All rates are new enough to sell at."""
+    known, fresh = ExchangeRate.objects.count(), ExchangeRate.objects.fresh(database.now()).count()
+    if not known:
+        return skip(_("There are no exchange rates: prices are in the currencies that Airalo gives them in."))
+    if old := known - fresh:
+        text = ngettext(
+            "%(count)d exchange rate is too old, so nothing is sold at it.",
+            "%(count)d exchange rates are too old, so nothing is sold at them.",
+            old,
+        )
+        return warn(text % {"count": old}, _("Run manage.py airalo_sync_exchange_rates every day."))
+    text = ngettext("%(count)d exchange rate is up to date.", "%(count)d exchange rates are up to date.", known)
+    return passed(text % {"count": known})
 
 
 def _seconds(duration: timedelta) -> float:
@@ -258,10 +286,11 @@ CHECKS = (
     Check("sweep", sweep, needs=_STORED),
     Check("submission", submission, needs=_STORED),
     Check("orders_late", orders_late, needs=_STORED),
+    Check("requests_late", requests_late, needs=_STORED),
     Check("orders_unconfirmed", orders_unconfirmed, needs=_STORED),
     Check("orders_attention", orders_attention, needs=_STORED),
     Check("requests_unconfirmed", requests_unconfirmed, needs=_STORED),
     Check("signals", signals_stuck, needs=_STORED),
-    Check("signature", signature, needs=_STORED),
     Check("catalogue", catalogue, needs=_STORED),
+    Check("exchange_rates", exchange_rates, needs=_STORED),
 )

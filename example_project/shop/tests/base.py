@@ -45,7 +45,9 @@ class ShopTestCase(TestCase):
 
     def pay(self, **fields: Any) -> Any:
         """Send the checkout form; returns the response."""
-        data = {"checkout_key": uuid.uuid4(), "quantity": 1, "card": GOOD_CARD, **fields}
+        price = self.package.selling_price()
+        seen = price.amount if price else ""
+        data = {"checkout_key": uuid.uuid4(), "price": seen, "quantity": 1, "card": GOOD_CARD, **fields}
         with self.captureOnCommitCallbacks(execute=True):
             return self.client.post(reverse("shop:checkout", args=[self.package.package_id]), data)
 

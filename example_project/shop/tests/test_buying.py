@@ -1,6 +1,7 @@
 """From the checkout to the eSIM on its owner's page."""
 
 import uuid
+from decimal import Decimal
 from unittest import mock
 
 from django.core import mail
@@ -46,6 +47,18 @@ class CheckoutTests(ShopTestCase):
         self.assertEqual(charge.call_args.args[1], 18)
         self.assertEqual(order.total, 18)
 
+    def test_a_price_that_nobody_has_seen_is_not_charged(self) -> None:
+        path = reverse("shop:checkout", args=[self.package.package_id])
+        self.assertContains(self.client.get(path), '<input type="hidden" name="price" value="4.50"')
+        PricingRule.objects.create(name="All", base="retail", markup=100)
+
+        response = self.pay(price="4.50")
+
+        self.assertContains(response, "The price has changed: it is $9.00", status_code=422)
+        self.assertContains(response, '<input type="hidden" name="price" value="9.00"', status_code=422)
+        self.assert_nothing_was_kept()
+        self.assertEqual(self.buy(price="9.00").total, 9)
+
     def test_a_declined_card_leaves_nothing_behind(self) -> None:
         response = self.pay(card=DECLINED_CARD)
 
@@ -70,13 +83,22 @@ class CheckoutTests(ShopTestCase):
     def test_a_package_withdrawn_meanwhile_is_not_charged(self) -> None:
         Package.objects.update(withdrawn_at=timezone.now())
         with mock.patch("shop.payments.charge") as charge, self.assertRaises(ValidationError):
-            checkout.buy(self.user, self.package, quantity=1, card=GOOD_CARD, checkout_key=uuid.uuid4())
+            checkout.buy(
+                self.user, self.package, price=Decimal("4.50"), quantity=1, card=GOOD_CARD, checkout_key=uuid.uuid4()
+            )
 
         charge.assert_not_called()
         self.assert_nothing_was_kept()
 
     def test_nonsense_is_refused(self) -> None:
-        for fields in ({"quantity": "two"}, {"quantity": 0}, {"quantity": 51}, {"card": "x"}, {"checkout_key": "x"}):
+        for fields in (
+            {"quantity": "two"},
+            {"quantity": 0},
+            {"quantity": 51},
+            {"card": "x"},
+            {"checkout_key": "x"},
+            {"price": ""},
+        ):
             with self.subTest(fields):
                 self.assertEqual(self.pay(**fields).status_code, 422)
         self.assert_nothing_was_kept()
@@ -85,6 +107,11 @@ class CheckoutTests(ShopTestCase):
         Package.objects.update(withdrawn_at=timezone.now())
         for name in ("shop:package", "shop:checkout"):
             self.assertEqual(self.client.get(reverse(name, args=[self.package.package_id])).status_code, 404)
+
+    def test_a_package_without_a_price_is_not_sold(self) -> None:
+        Package.objects.update(price=0)
+        self.assertEqual(self.client.get(reverse("shop:package", args=[self.package.package_id])).status_code, 404)
+        self.assertNotContains(self.client.get(reverse("shop:packages")), "Iceland")
 
     def test_a_guest_is_asked_to_log_in(self) -> None:
         self.client.logout()
@@ -144,6 +171,23 @@ class DeliveryTests(ShopTestCase):
         self.assertEqual(self.line.status, OrderLine.Status.REFUNDED)
         self.assertIn("money back", mail.outbox[0].subject)
         self.assertContains(self.client.get(self.order.get_absolute_url()), "Not delivered")
+
+    def test_what_came_after_all_is_not_refunded_by_a_signal_that_comes_late(self) -> None:
+        with (
+            mock.patch("shop.mails.send_mail", side_effect=OSError("the mail server is away")),
+            self.assertLogs("django.dispatch", "ERROR"),
+        ):
+            self.airalo.fail(self.placed)
+        with self.assertLogs("shop", "WARNING"):
+            self.airalo.deliver(self.placed)
+
+        OrderEvent.objects.filter(signal_due_at__isnull=False).update(signal_due_at=timezone.now())
+        self.airalo.settle()
+
+        self.assertFalse(OrderEvent.objects.filter(signal_due_at__isnull=False).exists())
+        self.line.refresh_from_db()
+        self.assertEqual(self.line.status, OrderLine.Status.FULFILLED)
+        self.assertEqual([message.subject.count("money back") for message in mail.outbox], [0])
 
     def test_low_data_is_told(self) -> None:
         self.airalo.deliver(self.placed)

@@ -1,0 +1,104 @@
+"""Checks of the webhooks that came lately, and of those that did not come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from django_airalo.conf import conf
+from django_airalo.models import EsimOrder, WebhookEvent
+from django_airalo.services import database
+
+from .finding import Check, Examination, Finding, passed, skip, warn
+
+Status = WebhookEvent.Status
+
+#: What is older says nothing of how the shop is set up now, and nobody would be done with it.
+LATELY = timedelta(days=7)
+#: A webhook may overtake the answer that names its order, and an order may be looked up before its webhook comes.
+PATIENCE = timedelta(hours=1)
+#: How many webhooks are looked at.
+SAMPLE = 1000
+
+
+def webhooks(examination: Examination) -> Finding:
+    """None was set aside, and none waits for an order that does not come."""
+    now = database.now()
+    received = WebhookEvent.objects.filter(received_at__gte=now - LATELY)
+    # One query for each status, since each finds its few rows by the index of the status.
+    aside = received.filter(status=Status.SET_ASIDE).count()
+    waiting = received.filter(status=Status.WAITING, received_at__lte=now - PATIENCE).count()
+    found = []
+    if aside:
+        text = ngettext("%(count)d webhook was set aside.", "%(count)d webhooks were set aside.", aside)
+        found.append(text % {"count": aside})
+    if waiting:
+        text = ngettext(
+            "%(count)d webhook waits for more than an hour for an order that it names.",
+            "%(count)d webhooks wait for more than an hour for orders that they name.",
+            waiting,
+        )
+        found.append(text % {"count": waiting})
+    if found:
+        return warn(
+            " ".join([_("In the last %(days)d days:") % {"days": LATELY.days}, *found]),
+            _("See the webhook events in the admin. They wait also if their orders were made outside of this shop."),
+        )
+    return passed(_("No webhook was set aside, and none waits for long."))
+
+
+def webhooks_missing(examination: Examination) -> Finding:
+    """Of the asynchronous orders that are completed, at least one had a webhook."""
+    if conf.SANDBOX:
+        return skip(_("In sandbox mode Airalo sends no webhooks."))
+    now = database.now()
+    completed = EsimOrder.objects.filter(
+        status=EsimOrder.Status.COMPLETED,
+        mode=EsimOrder.Mode.ASYNC,
+        is_imported=False,
+        created_at__range=(now - LATELY, now - PATIENCE),
+    )
+    if completed.filter(webhook_events__isnull=False).exists():
+        return passed(_("Airalo's webhooks of orders arrive."))
+    if count := completed.count():
+        text = ngettext(
+            "%(count)d asynchronous order was completed in the last days, by look-up: no webhook came for it.",
+            "%(count)d asynchronous orders were completed in the last days, all by look-up: no webhook came for any.",
+            count,
+        )
+        return warn(
+            text % {"count": count},
+            _(
+                "See the log django_airalo.webhooks for refusals (AIRALO_WEBHOOK_SECRETS, AIRALO_WEBHOOK_URL_TOKEN), "
+                "and try airalo_doctor --simulate. Customers wait longer without webhooks."
+            ),
+        )
+    return skip(_("No asynchronous order was completed in the last days."))
+
+
+def signature(examination: Examination) -> Finding:
+    """Which form of the body Airalo's signatures fit."""
+    since = database.now() - LATELY
+    latest = WebhookEvent.objects.order_by("-id").values_list("signature_reading", "last_received_at")[:SAMPLE]
+    counts = Counter(reading for reading, at in latest if at >= since)
+    if not counts:
+        return skip(_("No webhook has arrived in the last %(days)d days.") % {"days": LATELY.days})
+    text = ", ".join(f"{reading}: {count}" for reading, count in counts.most_common())
+    message = _("The last webhooks were signed over: %(text)s.") % {"text": text}
+    if set(counts) <= {"raw"}:
+        return passed(message)
+    return warn(
+        message,
+        _("Nothing to do, but webhooks above 100 kB fit only “raw”: their orders are completed by look-up."),
+    )
+
+
+_STORED = ("database", "migrations")
+CHECKS = (
+    Check("webhooks", webhooks, needs=_STORED),
+    Check("webhooks_missing", webhooks_missing, needs=_STORED),
+    Check("signature", signature, needs=_STORED),
+)
