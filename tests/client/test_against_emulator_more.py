@@ -25,7 +25,7 @@ from django_airalo.exceptions import (
 )
 from tests.scripted_server import Answer, ScriptedServer
 
-from .support import MakeClient
+from .support import PATIENT, MakeClient
 
 MakePartner = Callable[[Emulator], AiraloClient]
 
@@ -342,7 +342,7 @@ def test_many_who_ask_for_usage_never_run_into_a_429(make_client: MakeClient) ->
                 base_url=emulator.url,
                 client_id=emulator.client_id,
                 client_secret=emulator.client_secret,
-                timeout=(2, 20),
+                timeout=PATIENT,
             )
             for _ in range(2)
         ]
