@@ -4,10 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.cache import cache
+from hypothesis import HealthCheck, settings
 
 from django_airalo.emulator import Emulator
 from django_airalo.testing import FakeAiralo
 from tests.emulator.support import Receiver
+
+# The same examples in each run, and as long as they take: a red run means the code, not the draw or a busy machine.
+# `pytest --hypothesis-profile=random` searches for new ones.
+_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("random", _UNHURRIED)
+settings.register_profile("suite", _UNHURRIED, derandomize=True)
+settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)

@@ -84,7 +84,7 @@ class ScriptedServer:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._scripts: dict[str, list[Answer]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._log: list[Request] = []
         self._connections = 0
         self._hung_up = threading.Event()
@@ -112,6 +112,13 @@ class ScriptedServer:
         """The requests that have arrived so far, of one path or of all."""
         with self._lock:
             return [request for request in self._log if path in (None, request.path)]
+
+    def wait(self, count: int, path: str | None = None, timeout: float = 30) -> list[Request]:
+        """The requests, once so many have arrived: whoever gave up on an answer may be ahead of the server."""
+        with self._lock:
+            enough = self._lock.wait_for(lambda: len(self.requests(path)) >= count, timeout)
+        assert enough, f"{len(self.requests(path))} of {count} requests arrived"
+        return self.requests(path)
 
     @property
     def connections(self) -> int:
@@ -141,6 +148,7 @@ class ScriptedServer:
         """Remember a request."""
         with self._lock:
             self._log.append(request)
+            self._lock.notify_all()
 
 
 class _Server(ThreadingHTTPServer):

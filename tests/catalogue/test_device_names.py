@@ -125,8 +125,8 @@ def test_it_is_quick_with_a_long_list():
     many = index([(maker, f"Model{chr(97 + n % 26)}{'xyz'[n % 3]} {n}") for maker in makers for n in range(200)])
     slowest = 0.0
     for text in ("samsung modelax 26", "samsnug modleax 26", "sonny moddel", "pixel", "a", "zzzzzzzz yyyyyyy xxxxxxxx"):
-        begun = time.perf_counter()
+        begun = time.process_time()
         many.find(text, 10)
         many.has(text)
-        slowest = max(slowest, time.perf_counter() - begun)
-    assert slowest < 0.1  # some 5 ms on an idle machine; this one may be busy
+        slowest = max(slowest, time.process_time() - begun)
+    assert slowest < 0.3  # of the processor, where some 3 ms are usual: other work on the machine does not count

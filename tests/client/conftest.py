@@ -19,7 +19,7 @@ from django_airalo.client.transport import RETRY, build_session
 from django_airalo.emulator import Emulator
 from tests.scripted_server import Answer, ScriptedServer
 
-from .support import CLIENT_ID, CLIENT_SECRET, TOKEN_MARK, MakeClient, token_answer
+from .support import CLIENT_ID, CLIENT_SECRET, PATIENT, TOKEN_MARK, MakeClient, token_answer
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def make_client(server: ScriptedServer, cache: BaseCache) -> Iterator[MakeClient
             "client_id": CLIENT_ID,
             "client_secret": CLIENT_SECRET,
             "base_url": server.url,
-            "timeout": (0.5, 5.0),
+            "timeout": PATIENT,
             "cache": cache,
             **keywords,
         }
@@ -122,7 +122,7 @@ def make_partner(make_client: MakeClient) -> Callable[[Emulator], AiraloClient]:
                 base_url=emulator.url,
                 client_id=emulator.client_id,
                 client_secret=emulator.client_secret,
-                timeout=(2, 20),
+                timeout=PATIENT,
             )
 
     return make

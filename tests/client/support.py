@@ -15,6 +15,9 @@ MakeClient = Callable[..., AiraloClient]
 
 CLIENT_ID = "the-client-id"
 CLIENT_SECRET = "the-client-secret-0123456789"
+#: Time-outs for connecting and for the answer. Where none is expected to pass, they are longer than any pause of a busy
+#: machine on which server and client are one process; a test of a time-out sets its own.
+PATIENT = (10.0, 30.0)
 #: In every token, so that a search finds any of them.
 TOKEN_MARK = "do-not-log-this-token"
 

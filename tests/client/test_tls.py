@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -19,7 +20,7 @@ from django_airalo.client import AiraloClient
 from django_airalo.exceptions import AiraloAPIError, AiraloConnectionError, AiraloTokenError
 from tests.scripted_server import Answer, ScriptedServer
 
-from .support import ACCEPTED, MakeClient, assert_no_secret, seed_token, token_answer
+from .support import ACCEPTED, PATIENT, MakeClient, assert_no_secret, seed_token, token_answer
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +64,10 @@ def make_tls_client(
 ) -> MakeClient:
     monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
 
-    def make(base_url: str = tls_server.url, *, trusting: bool = True) -> AiraloClient:
+    def make(base_url: str = tls_server.url, *, trusting: bool = True, timeout: Any = PATIENT) -> AiraloClient:
         # requests prefers the environment to session.verify.
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate) if trusting else "")
-        return make_client(base_url=base_url, timeout=(0.3, 0.3))
+        return make_client(base_url=base_url, timeout=timeout)
 
     return make
 
@@ -130,7 +131,7 @@ def test_tls_to_a_port_that_speaks_plain_http(
 @pytest.mark.parametrize("hangs_up", [True, False], ids=["hangs up", "is silent"])
 def test_a_handshake_that_is_never_finished(make_tls_client: MakeClient, hangs_up: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        client = make_tls_client(f"https://127.0.0.1:{listener.getsockname()[1]}")
+        client = make_tls_client(f"https://127.0.0.1:{listener.getsockname()[1]}", timeout=(0.3, 0.3))
         seed_token(client)
         if hangs_up:
             listener.close()

@@ -12,7 +12,7 @@ from django_airalo.client import AiraloClient
 from django_airalo.exceptions import AiraloAPIError, AiraloCacheError, AiraloTokenError
 from tests.scripted_server import Answer, ScriptedServer
 
-from .support import ACCEPTED, MakeClient, assert_no_secret, token, token_answer
+from .support import ACCEPTED, PATIENT, MakeClient, assert_no_secret, token, token_answer
 
 HOUR = 3600.0
 UNAUTHORIZED = Answer(401, {"data": [], "meta": {"message": "This action is unauthorized."}})
@@ -43,7 +43,7 @@ FAILURES = {
     "token with a line break": (token_answer(1, access_token=f"{token(1)}\r\nX: y"), None, ["access_token"]),
     "token that is not ASCII": (token_answer(1, access_token=f"{token(1)}é"), None, ["access_token"]),
     "closed": (Answer(drop="close"), None, ["no answer"]),
-    "time-out": (Answer(200, {}, delay=5), None, ["ReadTimeout"]),
+    "time-out": (Answer(200, {}, delay=60), None, ["ReadTimeout"]),
     "redirect": (Answer(302, {}, {"Location": "/v2/balance"}), 302, ["HTTP 302"]),
 }
 
@@ -53,7 +53,7 @@ def test_without_a_token_nothing_is_bought(make_client: MakeClient, server: Scri
     answer, status, words = FAILURES[failure]
     server.on("/v2/token", answer)
     server.on("/v2/orders-async", Answer(202, ACCEPTED))
-    client = make_client(timeout=(0.5, 0.15))
+    client = make_client(timeout=(PATIENT[0], 0.5) if failure == "time-out" else PATIENT)
 
     with pytest.raises(AiraloTokenError) as caught:
         client.submit_order_async(package_id="p", quantity=1)
@@ -66,7 +66,7 @@ def test_without_a_token_nothing_is_bought(make_client: MakeClient, server: Scri
     assert error.field_errors == ({"client_id": "The selected client id is invalid."} if status == 422 else {})
     for word in words:
         assert word in str(error)
-    assert [request.path for request in server.requests()] == ["/v2/token"]  # asked once
+    assert [request.path for request in server.wait(1)] == ["/v2/token"]  # asked once
     assert isinstance(error.__cause__, AiraloAPIError)
     assert_no_secret(error)
 

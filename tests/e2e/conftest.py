@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -27,25 +28,19 @@ FLAGS = (
 )
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def shop_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the running demo."""
-    port = _free_port()
+    port = free_port()
     log = tmp_path_factory.mktemp("demo") / "log"
-    environment = {**os.environ, "SHOP_PORT": str(port), "AIRALO_PORT": str(_free_port()), "ONCE": ""}
+    environment = {**os.environ, "SHOP_PORT": str(port), "AIRALO_PORT": str(free_port()), "ONCE": ""}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     with log.open("wb") as out:
         demo = subprocess.Popen(
             [sys.executable, str(ROOT / "example_project/demo")], stdout=out, stderr=out, env=environment, cwd=ROOT
         )
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 300
         while "The shop goes on running" not in log.read_text():
             if demo.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"The demo did not come up:\n{log.read_text()}")
@@ -53,7 +48,7 @@ def shop_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         demo.send_signal(signal.SIGTERM)
-        demo.wait(20)
+        demo.wait(60)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,11 @@ class Delivery:
     headers: dict[str, str]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # twenty webhooks at once, and more, while this process is busy
+
+
 class Receiver:
     """Takes webhooks over real HTTP. ``answers`` are the statuses of the next POSTs; then 200."""
 
@@ -51,12 +56,11 @@ class Receiver:
             def log_message(self, format: str, *args: Any) -> None:
                 """Be quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook/"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
-    def wait(self, count: int, timeout: float = 5.0) -> list[Delivery]:
+    def wait(self, count: int, timeout: float = 60.0) -> list[Delivery]:
         """Wait until so many webhooks have arrived."""
         with self.arrived:
             enough = self.arrived.wait_for(lambda: len(self.deliveries) >= count, timeout)
@@ -89,15 +93,15 @@ class Partner:
 
     def get(self, path: str, **how: Any) -> requests.Response:
         """GET /v2/<path>."""
-        return self.session.get(f"{self.url}/v2/{path}", timeout=10, **how)
+        return self.session.get(f"{self.url}/v2/{path}", timeout=60, **how)
 
     def post(self, path: str, **how: Any) -> requests.Response:
         """POST /v2/<path>."""
-        return self.session.post(f"{self.url}/v2/{path}", timeout=how.pop("timeout", 10), **how)
+        return self.session.post(f"{self.url}/v2/{path}", timeout=how.pop("timeout", 60), **how)
 
     def put(self, path: str, **how: Any) -> requests.Response:
         """PUT /v2/<path>."""
-        return self.session.put(f"{self.url}/v2/{path}", timeout=10, **how)
+        return self.session.put(f"{self.url}/v2/{path}", timeout=60, **how)
 
     def esim(self, package_id: str, **fields: Any) -> str:
         """Order one eSIM at once and return its ICCID."""

@@ -138,10 +138,10 @@ def test_all_that_the_sdk_can(sdk: Sdk, secure: Emulator, receiver: Receiver) ->
     assert rest["devices"] > 20
     assert rest["cancelled"] == "Future orders cancelled successfully"
     assert "day after tomorrow" in rest["too_soon"]
-    assert sdk.process.wait(10) == 0
+    assert sdk.process.wait(60) == 0
     assert secure.make_due(rest["future"]) == 1
     receiver.wait(3)
-    assert secure.wait_idle()
+    assert secure.wait_idle(60)
     assert [row["request_id"] for row in secure.purchases("later")] == [rest["future"]]
     # Every order once, although the SDK makes several calls at the same time.
     assert [row["description"] for row in secure.purchases()] == [

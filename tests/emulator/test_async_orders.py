@@ -36,7 +36,7 @@ def test_an_async_order_is_accepted_and_then_delivered_by_a_signed_webhook(
     assert content["meta"] == {"message": "success"}
     assert len(content["data"]["sims"]) == 2
     assert content["data"]["description"] == "ref-1 é"
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     (purchase,) = emulator.purchases("ref-1")
     assert (purchase["id"], purchase["request_id"]) == (content["data"]["id"], request_id)
     (push,) = emulator.pushes(purchase["id"])
@@ -135,7 +135,7 @@ def test_only_200_ends_the_retries(
     receiver.answers = [status, status]
     partner.order_async(package_id, webhook_url=receiver.url)
     deliveries = receiver.wait(3)
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     assert {delivery.body for delivery in deliveries} == {deliveries[0].body}
     assert [push["status"] for push in emulator.pushes()] == [status, status, 200]
     assert [(hook["state"], hook["tries"]) for hook in emulator.webhooks()] == [("delivered", 3)]
@@ -167,7 +167,7 @@ def test_the_retry_waits_for_its_interval(
 def test_a_silent_receiver_counts_as_a_failed_try(emulator: Emulator, partner: Partner, package_id: str) -> None:
     emulator.options.change(head_probe=False)
     partner.order_async(package_id, webhook_url="http://127.0.0.1:1/")
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     (push,) = emulator.pushes()
     assert push["status"] is None
     assert "refused" in push["error"]
@@ -177,7 +177,7 @@ def test_a_silent_receiver_counts_as_a_failed_try(emulator: Emulator, partner: P
 def test_fulfilment_waits_for_the_delay(
     emulator: Emulator, partner: Partner, receiver: Receiver, package_id: str
 ) -> None:
-    emulator.options.change(webhook_delay=0.4)
+    emulator.options.change(webhook_delay=3.0)
     partner.order_async(package_id, webhook_url=receiver.url)
     assert emulator.purchases()[0]["status"] == "pending"
     assert partner.get("orders").json()["data"] == []
@@ -190,7 +190,7 @@ def test_in_the_sandbox_no_webhook_is_sent_but_the_order_is_listed(receiver: Rec
     with Emulator(sandbox=True, webhook_delay=0.0) as emulator:
         partner = Partner.of(emulator)
         assert partner.order_async(package_id, webhook_url=receiver.url).status_code == 202
-        assert emulator.wait_idle()
+        assert emulator.wait_idle(60)
         assert len(partner.get("orders").json()["data"]) == 1
         assert emulator.webhooks() == []
     assert receiver.deliveries == []

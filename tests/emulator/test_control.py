@@ -20,7 +20,7 @@ from .test_async_orders import signed
 @pytest.fixture
 def control(emulator: Emulator) -> Any:
     def send(method: str, path: str, content: Any = None) -> requests.Response:
-        return requests.request(method, f"{emulator.url}/_emulator/{path}", json=content, timeout=5)
+        return requests.request(method, f"{emulator.url}/_emulator/{path}", json=content, timeout=60)
 
     return send
 
@@ -28,7 +28,7 @@ def control(emulator: Emulator) -> Any:
 def test_the_ledger_as_json(emulator: Emulator, partner: Partner, receiver: Receiver, control: Any) -> None:
     package_id = next(iter(emulator.world.catalogue.packages))
     partner.order_async(package_id, description="seen", webhook_url=receiver.url)
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     ledger = control("GET", "ledger").json()
     assert [row["description"] for row in ledger["purchases"]] == ["seen"]
     assert [row["endpoint"] for row in ledger["requests"]] == ["token", "orders-async"]
@@ -56,11 +56,11 @@ def test_json_is_read_whatever_the_header_says(emulator: Emulator) -> None:
         f"{emulator.url}/_emulator/balance",
         data='{"amount": "7.50"}',
         headers={"Content-Type": "application/x-www-form-urlencoded"},
-        timeout=5,
+        timeout=60,
     )
     assert answer.json() == {"balance": "7.50"}
     for wrong in ("not JSON", "3"):
-        assert requests.post(f"{emulator.url}/_emulator/balance", data=wrong, timeout=5).status_code == 400
+        assert requests.post(f"{emulator.url}/_emulator/balance", data=wrong, timeout=60).status_code == 400
 
 
 def test_tokens_balance_stock_and_packages_by_route(

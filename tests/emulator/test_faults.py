@@ -11,6 +11,7 @@ import requests
 
 from django_airalo.emulator import Emulator
 from django_airalo.emulator.faults import BUYING, PRESETS, RANDOM_ANY, RANDOM_BUYING, Fault, FaultBook
+from tests.waiting import wait_until
 
 from .support import Partner, Receiver
 
@@ -91,7 +92,7 @@ def test_broken_bodies(emulator: Emulator, order: Any) -> None:
 
 
 def test_slow_answers(emulator: Emulator, partner: Partner, package_id: str) -> None:
-    emulator.script([{"do": {"delay": 0.3}}, {"do": {"drip": 0.5}}, {"do": {"delay_after": 5.0}}])
+    emulator.script([{"do": {"delay": 0.3}}, {"do": {"drip": 0.5}}, {"do": {"delay_after": 60.0}}])
     started = time.monotonic()
     partner.order(package_id)
     assert time.monotonic() - started >= 0.3
@@ -100,13 +101,14 @@ def test_slow_answers(emulator: Emulator, partner: Partner, package_id: str) -> 
     assert time.monotonic() - started >= 0.4
     with pytest.raises(requests.ReadTimeout):
         partner.post("orders", json={"package_id": package_id, "quantity": 1}, timeout=0.2)
+    wait_until(lambda: len(emulator.purchases()) >= 3, "the purchase whose answer was not waited for")
     assert len(emulator.purchases()) == 3
 
 
 def test_no_webhook(emulator: Emulator, partner: Partner, receiver: Receiver, order: Any) -> None:
     emulator.fault("no-webhook", "orders-async")
     order()
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     assert emulator.webhooks() == []
     assert len(partner.get("orders").json()["data"]) == 1
     order()
@@ -119,7 +121,7 @@ def test_duplicates_one_after_the_other_and_all_at_once(emulator: Emulator, rece
     assert len({delivery.body for delivery in receiver.wait(3)}) == 1
     order()
     receiver.wait(23)
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     assert len(receiver.deliveries) == len(emulator.pushes()) == 23
     assert len(emulator.purchases()) == 2
 
@@ -228,7 +230,7 @@ def test_iccids_repeated_and_missing(emulator: Emulator, receiver: Receiver, ord
 def test_two_orders_with_one_description(emulator: Emulator, partner: Partner, receiver: Receiver, order: Any) -> None:
     emulator.fault("twin", "orders-async")
     order(description="only one")
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     found = partner.get("orders", params={"filter[description]": "only one"}).json()["data"]
     assert len(found) == 2
     assert len(receiver.deliveries) == 1
@@ -238,7 +240,7 @@ def test_a_listing_delay_for_one_order(emulator: Emulator, partner: Partner, ord
     emulator.fault({"listing_delay": 60}, "orders-async")
     order()
     order(description="next")
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     assert [row["description"] for row in partner.get("orders").json()["data"]] == ["next"]
 
 

@@ -62,7 +62,7 @@ def test_when_due_it_is_bought_pushed_and_no_longer_listed(
     content = json.loads(delivery.body)
     assert content["request_id"] == request_id
     assert len(content["data"]["sims"]) == 2
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     (purchase,) = emulator.purchases("later")
     assert (purchase["request_id"], purchase["status"]) == (request_id, "completed")
     assert emulator.balance < 10_000
@@ -164,7 +164,7 @@ def test_cancelling(emulator: Emulator, partner: Partner, package_id: str) -> No
     assert answer.json() == {"data": [], "meta": {"message": "Future orders cancelled successfully"}}
     assert [row["request_id"] for row in partner.get("future-orders").json()["data"]] == ids[2:]
     emulator.make_due()
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     assert len(emulator.purchases()) == 1
     refused = partner.post("cancel-future-orders", json={"request_ids": [ids[2], "x" * 25, "short"]})
     assert refused.status_code == 422
@@ -214,7 +214,7 @@ def test_test_packages_keep_their_status(receiver: Receiver, status: str, sandbo
         slug = f"test-create-{status}-future-order-7days-1gb"
         assert future(partner, slug, webhook_url=receiver.url).status_code == 200
         emulator.make_due()
-        assert emulator.wait_idle()
+        assert emulator.wait_idle(60)
         (row,) = partner.get("future-orders", params={"status": status}).json()["data"]
         assert (row["status"], row["package_id"]) == (status, slug)
         assert emulator.purchases() == []
@@ -253,7 +253,7 @@ def test_faults(
         future(partner, package_id)
     assert len(emulator.future_orders()) == kept
     emulator.make_due()
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     assert len(opted_in.deliveries) == pushed
     assert len(emulator.purchases()) == kept
     if fault == "failure":
@@ -268,5 +268,5 @@ def test_future_orders_survive_a_restart(tmp_path: Any, receiver: Receiver, pack
     with Emulator(ledger=ledger, webhook_delay=0.0) as emulator:
         assert emulator.make_due() == 1
         receiver.wait(1)
-        assert emulator.wait_idle()
+        assert emulator.wait_idle(60)
         assert len(emulator.purchases()) == 1

@@ -136,7 +136,7 @@ def test_used_credit_is_told_once_per_level(
     for _ in range(10):
         partner.order(package_id)
     bodies = [json.loads(delivery.body) for delivery in receiver.wait(len(told))]
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     assert [body["message"] for body in sorted(bodies, key=lambda body: -body["remaining"])] == [
         f"Surpassed {level}% of the credit limit balance" for level in told
     ]

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from django_airalo.emulator import Emulator
+from tests.waiting import wait_until
 
 from .support import Partner
 
@@ -181,12 +181,13 @@ def test_a_single_order_and_one_of_somebody_else(partner: Partner, package_id: s
 
 
 def test_an_order_is_listed_only_after_the_listing_delay(emulator: Emulator, partner: Partner, package_id: str) -> None:
-    emulator.options.change(listing_delay=0.4)
+    emulator.options.change(listing_delay=3.0)
     order = partner.order(package_id).json()["data"]
     assert partner.get("orders").json()["data"] == []
     assert partner.get(f"orders/{order['id']}").status_code == 401
-    time.sleep(0.45)
-    assert [row["id"] for row in partner.get("orders").json()["data"]] == [order["id"]]
+    (row,) = wait_until(lambda: partner.get("orders").json()["data"], "the order in the list")
+    assert row["id"] == order["id"]
+    assert partner.get(f"orders/{order['id']}").status_code == 200
 
 
 def test_discount_pricing_in_an_order(package_id: str) -> None:

@@ -45,7 +45,7 @@ def test_the_ledger_adds_up(receiver: Receiver) -> None:
         for thread in threads:
             thread.join()
         emulator.make_due()
-        assert emulator.wait_idle(20)
+        assert emulator.wait_idle(120)
 
         purchases, vouchers = emulator.purchases()[sold:], emulator.vouchers()
         assert credit - emulator.balance == sum(Decimal(row["price"]) for row in purchases + vouchers) > 0

@@ -17,10 +17,10 @@ def test_the_emulator_speaks_https(secure: Emulator, certificate: Path) -> None:
         "client_secret": secure.client_secret,
         "grant_type": "client_credentials",
     }
-    answer = requests.post(f"{secure.url}/v2/token", data=fields, verify=str(certificate), timeout=5)
+    answer = requests.post(f"{secure.url}/v2/token", data=fields, verify=str(certificate), timeout=60)
     assert answer.status_code == 200
     with pytest.raises(requests.exceptions.SSLError):  # for whoever does not trust the certificate
-        requests.post(f"{secure.url}/v2/token", data=fields, timeout=5)
+        requests.post(f"{secure.url}/v2/token", data=fields, timeout=60)
 
 
 def test_a_certificate_that_cannot_be_used(tmp_path: Path) -> None:

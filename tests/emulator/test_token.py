@@ -11,7 +11,7 @@ GOOD = {"client_id": "emulator-client", "client_secret": "emulator-secret", "gra
 
 
 def ask(emulator: Emulator, **how: object) -> requests.Response:
-    return requests.post(f"{emulator.url}/v2/token", timeout=5, **how)
+    return requests.post(f"{emulator.url}/v2/token", timeout=60, **how)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_the_fourth_token_in_a_minute_is_refused() -> None:
 def test_calls_without_a_good_token_are_unauthorised(emulator: Emulator, partner: Partner) -> None:
     for header in (None, "Bearer nonsense", str(partner.session.headers["Authorization"]).replace("Bearer", "bearer")):
         answer = requests.get(
-            f"{emulator.url}/v2/balance", headers={"Authorization": header} if header else {}, timeout=5
+            f"{emulator.url}/v2/balance", headers={"Authorization": header} if header else {}, timeout=60
         )
         assert answer.status_code == 401, header
         assert answer.json() == {"data": [], "meta": {"message": "This action is unauthorized."}}

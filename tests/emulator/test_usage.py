@@ -129,9 +129,9 @@ def test_running_low_is_told_to_who_opted_in(
     assert {(body["iccid"], body["remaining_percentage"], body["package_name"]) for body in bodies} == {
         (iccid, 2, pair[0])
     }
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     emulator.use(iccid, data=10)
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     assert len(receiver.deliveries) == 2
 
 
@@ -142,7 +142,7 @@ def test_days_pass(emulator: Emulator, partner: Partner, pair: Pair, receiver: R
         emulator.age(iccid, 1)
     emulator.use(iccid)
     assert emulator.age(iccid, 3)["status"] == "ACTIVE"
-    assert emulator.wait_idle()
+    assert emulator.wait_idle(60)
     assert receiver.deliveries == []
     emulator.age(iccid, 1.5)  # of seven days two and a half are left
     emulator.age(iccid, 2)

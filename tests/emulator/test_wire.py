@@ -27,7 +27,7 @@ def test_a_body_in_chunks_is_read(emulator: Emulator, partner: Partner, package_
 
 
 def raw(emulator: Emulator, text: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", emulator.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", emulator.port), timeout=60) as connection:
         connection.sendall(text)
         return connection.recv(4096)
 
@@ -52,7 +52,7 @@ def test_unreadable_json_is_a_body_without_fields(emulator: Emulator, partner: P
 
 
 def test_one_connection_serves_many_calls(emulator: Emulator, partner: Partner) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=60)
     token = str(partner.session.headers["Authorization"])
     connection.request("GET", "/v2/balance", headers={"Authorization": token})
     connection.getresponse().read()
@@ -66,7 +66,7 @@ def test_one_connection_serves_many_calls(emulator: Emulator, partner: Partner) 
 
 def test_a_401_has_the_headers_of_the_rate_limit() -> None:
     with Emulator() as emulator:
-        connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=60)
         connection.request("GET", "/v2/packages")
         answer = connection.getresponse()
         assert (answer.status, answer.headers["X-RateLimit-Limit"]) == (401, "80")

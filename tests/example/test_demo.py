@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 PROJECT = Path(__file__).resolve().parents[2] / "example_project"
 DEMO = PROJECT / "demo"
 
@@ -20,13 +22,6 @@ DEMO = PROJECT / "demo"
 def environment(**variables: object) -> dict[str, str]:
     env = {name: value for name, value in os.environ.items() if name not in ("DJANGO_SETTINGS_MODULE", "ONCE")}
     return env | {name: str(value) for name, value in variables.items()}
-
-
-def free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def children_of(shop_port: int) -> dict[int, str]:
@@ -45,14 +40,14 @@ class Demo:
     """One running demo."""
 
     def __init__(self, **variables: object) -> None:
-        self.shop_port, self.airalo_port = free_ports()
+        self.shop_port, self.airalo_port = free_port(), free_port()
         env = environment(SHOP_PORT=self.shop_port, AIRALO_PORT=self.airalo_port, **variables)
         self.process = subprocess.Popen(
             [sys.executable, str(DEMO)], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         self.output = ""
 
-    def read_until(self, text: str, seconds: float = 180) -> None:
+    def read_until(self, text: str, seconds: float = 300) -> None:
         assert self.process.stdout
         deadline = time.monotonic() + seconds
         for line in self.process.stdout:
@@ -62,7 +57,7 @@ class Demo:
             assert time.monotonic() < deadline, self.output
         raise AssertionError(f"The demo ended before {text!r}:\n{self.output}")
 
-    def finish(self, seconds: float = 180) -> int:
+    def finish(self, seconds: float = 300) -> int:
         rest, _ = self.process.communicate(timeout=seconds)
         self.output += rest
         return self.process.returncode
@@ -75,7 +70,7 @@ def demos() -> Iterator[list[Demo]]:
     for demo in started:
         if demo.process.poll() is None:
             demo.process.terminate()
-            demo.process.wait(20)
+            demo.process.wait(60)
 
 
 @pytest.mark.slow
@@ -100,7 +95,7 @@ def test_ctrl_c_leaves_no_process_behind(demos: list[Demo]) -> None:
     demo.read_until("The shop goes on running")
     assert len(children_of(demo.shop_port)) >= 4
     demo.process.send_signal(signal.SIGINT)
-    assert demo.finish(60) == 0, demo.output
+    assert demo.finish() == 0, demo.output
     assert children_of(demo.shop_port) == {}
 
 
@@ -124,7 +119,7 @@ def preflight(**variables: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", ["SHOP_PORT", "AIRALO_PORT"])
 def test_a_busy_port_is_told_in_one_line_that_names_the_variable(name: str) -> None:
-    ports = dict(zip(("SHOP_PORT", "AIRALO_PORT"), free_ports(), strict=True))
+    ports = {"SHOP_PORT": free_port(), "AIRALO_PORT": free_port()}
     with socket.create_server(("127.0.0.1", ports[name])):
         result = preflight(**ports)
     assert result.returncode == 1

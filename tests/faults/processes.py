@@ -7,11 +7,9 @@ import json
 import os
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,31 +143,3 @@ def start_afresh(
             return None
 
     return Process(popen.pid, name, output, errors, ended)
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def listens(port: int) -> bool:
-    """Whether something accepts connections on a port of this machine."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_until(
-    condition: Callable[[], Any], what: str | Callable[[], str] = "", timeout: float = 90, pause: float = 0.02
-) -> Any:
-    """The first true value of ``condition``; an AssertionError that says ``what`` there is instead if none comes."""
-    end = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < end, f"not within {timeout:g} s: {what() if callable(what) else what or condition}"
-        time.sleep(pause)

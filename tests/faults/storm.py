@@ -43,8 +43,10 @@ from typing import Any, Self
 
 import requests
 
+from tests.ports import free_port
+
 from .databases import CACHE_OPTIONS, Database, database_for, sqlite_config
-from .processes import Process, Zygote, free_port
+from .processes import Process, Zygote
 from .storm_airalo import LOOKUPS_PER_MINUTE, LOST_ANSWERS, MORE_FAULTS, Airalo
 from .storm_report import Progress, print_table
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from django_airalo.models import Esim
+from tests.waiting import wait_until
 
-from .processes import wait_until
 from .shop.verbs import PACKAGE
 from .world import ALIAS, World
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
+
 from .conftest import MakeWorld
-from .processes import free_port
 from .world import World
 
 

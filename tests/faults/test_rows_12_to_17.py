@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import requests
 
+from tests.waiting import wait_until
+
 from .conftest import MakeWorld
-from .processes import wait_until
 from .shop.verbs import PACKAGE
 from .world import World
 

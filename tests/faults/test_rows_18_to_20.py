@@ -19,10 +19,12 @@ from typing import Any
 import pytest
 
 from django_airalo.testing import order_payload, sign_webhook, webhook_payload
+from tests.ports import free_port
+from tests.waiting import wait_until
 
 from .conftest import MakeWorld
 from .databases import SQLITE_OPTIONS, PostgresDatabase, Proxy
-from .processes import Process, free_port, wait_until
+from .processes import Process
 from .world import World, connect, disconnect
 
 KIND = os.environ.get("TEST_DATABASE", "sqlite")

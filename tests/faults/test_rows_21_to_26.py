@@ -21,9 +21,10 @@ from django_airalo import services
 from django_airalo.exceptions import IdempotencyConflictError
 from django_airalo.models import EsimOrder
 from tests.factories import PackageFactory
+from tests.waiting import wait_until
 
 from .conftest import MakeWorld
-from .processes import ROOT, wait_until
+from .processes import ROOT
 from .world import World
 
 

@@ -16,10 +16,12 @@ from django.db import connections
 from django_airalo.emulator import Emulator
 from django_airalo.models import EsimOrder
 from django_airalo.testing import sign_webhook
+from tests.ports import free_port
+from tests.waiting import wait_until
 
 from .databases import CACHE_OPTIONS, Database, sqlite_config
 from .ledgers import AiraloLedger, ShopLedger, judge
-from .processes import Process, Zygote, free_port, start_afresh, wait_until
+from .processes import Process, Zygote, start_afresh
 from .shop.verbs import PACKAGE
 
 ALIAS = "faults"

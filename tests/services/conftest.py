@@ -81,7 +81,7 @@ def server(settings) -> Iterator[ScriptedServer]:
     with ScriptedServer() as running:
         running.on("/v2/token", Answer(200, {"data": {"access_token": "scripted-token" * 20, "expires_in": 86400}}))
         settings.AIRALO_BASE_URL = running.url
-        settings.AIRALO_READ_TIMEOUT = 5
+        settings.AIRALO_READ_TIMEOUT = 30
         settings.AIRALO_ESIM_REQUESTS_PER_MINUTE = 10**6
         settings.AIRALO_USAGE_REQUESTS_PER_SECOND = 10**6
         yield running
