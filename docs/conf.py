@@ -8,6 +8,8 @@ sys.path.insert(0, str(ROOT))
 
 import django
 from django.conf import settings
+from django.db import models
+from sphinx.domains.python import PyObject
 
 import django_airalo
 
@@ -29,6 +31,7 @@ exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 
+napoleon_use_ivar = True  # the fields of a class as one list
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
@@ -36,3 +39,31 @@ autodoc_preserve_defaults = True
 html_theme = "furo"
 html_title = f"django-airalo {version}"
 html_copy_source = False
+
+
+def _leave_out_the_arguments(app, what, name, item, options, signature, return_annotation):
+    """A shop gets rows and querysets from managers and services, so nobody need know what Django makes them from."""
+    is_made_by_django = what == "class" and issubclass(item, (models.Model, models.QuerySet, models.Choices))
+    return ("", return_annotation) if is_made_by_django else None
+
+
+def _say_the_values(app, what, name, item, options, lines):
+    if what == "class" and issubclass(item, models.Choices):
+        lines[:] = [", ".join(f"``{value}``" for value in item.values)]
+
+
+#: What every model and queryset has, and what only the package itself calls.
+NOT_FOR_SHOPS = {"DoesNotExist", "MultipleObjectsReturned", "NotUpdated", "as_manager", "clean", "ACCEPTED"}
+
+
+def _leave_out_members(app, what, name, item, skip, options):
+    return True if name in NOT_FOR_SHOPS else None
+
+
+def setup(app):
+    for kind in PyObject.doc_field_types:
+        if kind.name == "variable":
+            kind.label = "Fields"
+    app.connect("autodoc-process-signature", _leave_out_the_arguments)
+    app.connect("autodoc-process-docstring", _say_the_values)
+    app.connect("autodoc-skip-member", _leave_out_members)

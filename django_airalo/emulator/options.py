@@ -1,4 +1,4 @@
-"""What the emulator can be told: one field per option of the command line and keyword of ``Emulator``."""
+"""What the emulator can be told: one field per keyword of ``Emulator``; most are options of the command line."""
 
 from __future__ import annotations
 
@@ -40,44 +40,83 @@ REFUND_REASONS: tuple[str, ...] = (
 
 @dataclass
 class Options:
-    """All knobs of an emulator. Durations are seconds, money is US dollars. May be changed while it runs."""
+    """All knobs of an emulator. Durations are seconds, money is US dollars.
 
+    Most may be changed while it runs: see ``change()``.
+    """
+
+    #: The address to listen on.
     host: str = "127.0.0.1"
-    port: int = 0  # 0: any free one
-    ledger: Path | str | None = None  # None: in memory, gone when the emulator stops
-    tls_certificate: Path | str | None = None  # PEM file; with it the emulator speaks HTTPS
-    tls_key: Path | str | None = None  # None: the key is in the certificate's file
+    #: The port to listen on; 0 takes a free one. (On the command line 8010 is the default.)
+    port: int = 0
+    #: An SQLite file for the ledger. ``None``: in memory, gone when the emulator stops.
+    ledger: Path | str | None = None
+    #: A PEM file; with it the emulator speaks HTTPS.
+    tls_certificate: Path | str | None = None
+    #: A PEM file. ``None``: the key is in the certificate's file.
+    tls_key: Path | str | None = None
+    #: The partner's id.
     client_id: str = DEFAULT_CLIENT_ID
+    #: The partner's secret. Webhooks are signed with it, too.
     client_secret: str = field(default=DEFAULT_CLIENT_SECRET, repr=False)
-    seed: int = 1  # of the catalogue and of random faults
-    balance: Decimal = Decimal("10000.00")  # of a new ledger; an existing ledger keeps its own
-    sandbox: bool = False  # no webhooks, nothing deducted
+    #: The seed of the catalogue and of random faults.
+    seed: int = 1
+    #: The balance of a new ledger; an existing ledger keeps its own.
+    balance: Decimal = Decimal("10000.00")
+    #: As Airalo's sandbox: no webhooks, nothing deducted, no waiting for a future order's date.
+    sandbox: bool = False
+    #: ``net_pricing``, or ``discount_pricing``, which tells no net price.
     pricing_model: str = "net_pricing"
-    discount_percentage: int = 20  # under discount_pricing
-    brands: tuple[str, ...] | None = None  # brand names that exist; None: any
-    topups_per_esim: int | None = None  # more are refused with order_exceed_limit; None: any number (not documented)
-    refund_reasons: tuple[str, ...] | None = REFUND_REASONS  # None: any
-    charge_vouchers: bool = True  # take the price of eSIM vouchers when they are made (not documented)
-    usage_cache: float = 0.0  # seconds for which an eSIM's usage is told as it was (Airalo: 20 minutes, sandbox 60)
-    keyed_pages: bool = True  # from page 2 on, the packages' `data` is an object keyed by index, not a list
-    list_test_packages: bool = False  # show the test-… packages in the catalogue too (they can always be ordered)
-    product_information: bool = True  # False: the partner may not see it (403)
-    overrides: tuple[dict[str, Any], ...] = ()  # rows of GET /v2/packages/overrides; their real shape is not known
-    list_failed: bool = False  # whether failed async orders are in the order list (unknown of the real one)
-    listing_delay: float = 0.0  # between fulfilment and being found in the order list
+    #: Per cent off the retail price under ``discount_pricing``.
+    discount_percentage: int = 20
+    #: The names of brands that exist. ``None``: any.
+    brands: tuple[str, ...] | None = None
+    #: More top-ups of one eSIM are refused with ``order_exceed_limit`` (not documented). ``None``: any number.
+    topups_per_esim: int | None = None
+    #: The reasons for a refund that are taken. ``None``: any.
+    refund_reasons: tuple[str, ...] | None = REFUND_REASONS
+    #: Take the price of eSIM vouchers when they are made (not documented).
+    charge_vouchers: bool = True
+    #: Seconds for which an eSIM's usage is told as it was (Airalo: 1200, in its sandbox 3600).
+    usage_cache: float = 0.0
+    #: From page 2 on, the ``data`` of the packages is an object keyed by index, not a list.
+    keyed_pages: bool = True
+    #: Show the ``test-…`` packages in the catalogue too (they can always be ordered).
+    list_test_packages: bool = False
+    #: ``False``: the partner may not see the product information of packages (403).
+    product_information: bool = True
+    #: The rows of ``GET /v2/packages/overrides``; their real shape is not known.
+    overrides: tuple[dict[str, Any], ...] = ()
+    #: Whether the order list has asynchronous orders that failed (not known of Airalo's).
+    list_failed: bool = False
+    #: Seconds between the fulfilment of an order and its being found in the order list.
+    listing_delay: float = 0.0
+    #: The shape of a success webhook: ``enveloped``, ``flat`` or ``nested``.
     webhook_shape: str = "enveloped"
-    webhook_delay: float = 1.0  # between the 202 and fulfilment, and so the webhook
+    #: Seconds between the acceptance (202) of an order and its fulfilment, and so its webhook.
+    webhook_delay: float = 1.0
+    #: Seconds to wait for the shop's answer to a webhook.
     webhook_timeout: float = 10.0
-    retries: int = 20  # after the first try
+    #: How often a webhook is sent again that was not answered with 200.
+    retries: int = 20
+    #: Seconds until it is sent again.
     retry_interval: float = 900.0
+    #: Whether a failure webhook has a ``code``.
     failure_has_code: bool = True
+    #: Whether a failure webhook has the order's ``request_id``.
     failure_has_request_id: bool = True
+    #: Whether a failure webhook is wrapped in ``data``.
     failure_enveloped: bool = False
-    head_probe: bool = True  # ask webhook addresses with HEAD before accepting them
-    token_lifetime: int = 31_622_400  # told as expires_in
+    #: Ask webhook addresses with ``HEAD`` before accepting them.
+    head_probe: bool = True
+    #: Seconds that a token is good for, told as ``expires_in``.
+    token_lifetime: int = 31_622_400
+    #: ``False``: answer however many calls come.
     rate_limits: bool = True
+    #: Calls allowed in so many seconds, by the name of the endpoint. Default: what Airalo documents.
     limits: dict[str, tuple[int, float]] = field(default_factory=lambda: dict(DOCUMENTED_LIMITS))
-    fault_rate: float = 0.0  # share of calls that get a fault drawn at random from the seed
+    #: The share of calls that get a fault drawn at random from the seed, from 0 to 1.
+    fault_rate: float = 0.0
 
     def __post_init__(self) -> None:
         self.check()
@@ -95,7 +134,8 @@ class Options:
     def change(self, **changes: Any) -> None:
         """Set some options of a running emulator.
 
-        Raises ValueError for a name that is no option, or one that only counts at start.
+        Raises ValueError for a name that is no option, or one that only counts at start: ``host``, ``port``,
+        ``ledger``, ``balance``, ``seed``, ``tls_certificate`` and ``tls_key``.
         """
         fixed = {"host", "port", "ledger", "balance", "seed", "tls_certificate", "tls_key"}
         names = {item.name for item in fields(self)} - fixed

@@ -11,7 +11,18 @@ from .signalled import Signalled
 
 
 class SubmissionPause(Signalled):
-    """A time in which no order is sent to Airalo, because the balance did not cover one. One at most is active."""
+    """A time in which no order is sent to Airalo, because the balance did not cover one. One at most is active.
+
+    Attributes:
+        is_active (bool or None): ``True`` while it lasts, then ``None``.
+        reason (str): Airalo's words.
+        order (EsimOrder or None): the order that Airalo refused.
+        balance (Decimal or None): the balance when it began, in the account's currency; ``None`` if unknown.
+        paused_at (datetime): when it began.
+        resumed_at (datetime or None): when it ended.
+        resumed_by (str): who ended it, if a person did, or why it ended.
+        due_at (datetime or None): when the balance is looked up next; ``None`` when it is over.
+    """
 
     # True or NULL, never False: so that a plain unique index, which every database has, allows one active pause.
     is_active = models.BooleanField(_("active"), null=True, unique=True, default=True)
@@ -41,7 +52,15 @@ class SubmissionPause(Signalled):
 
 
 class BalanceRecord(Signalled):
-    """The balance, from when it was first seen so: a row for each change. ``balance_low`` is signalled from it."""
+    """The balance, from when it was first seen so: a row for each change. ``balance_low`` is signalled from it.
+
+    Attributes:
+        amount (Decimal): the balance, in ``currency``.
+        currency (str): the account's, three letters.
+        threshold (Decimal or None): ``AIRALO_LOW_BALANCE`` as it was then.
+        source (str): who looked it up: ``sweep``, ``pause``, ``shop`` or what the caller said.
+        at (datetime): when it was first seen so.
+    """
 
     amount = models.DecimalField(_("balance"), max_digits=14, decimal_places=2)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
@@ -71,7 +90,12 @@ class BalanceRecord(Signalled):
 
 
 class Heartbeat(models.Model):
-    """When something was last seen alive: the sweep, the task workers, the look-up of the balance."""
+    """When something was last seen alive.
+
+    Attributes:
+        name (str): ``sweep``, ``task`` (the workers, as ``airalo_doctor`` saw them) or ``balance`` (its look-up).
+        at (datetime): when, by the database's clock.
+    """
 
     name = models.CharField(_("name"), max_length=64, unique=True)
     at = models.DateTimeField(_("last seen at"))

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 class Country(models.Model):
-    """A country that an operator covers, in Airalo's words."""
+    """A country that an operator covers, in Airalo's words.
+
+    Attributes:
+        code (str): ISO 3166, two letters; the primary key.
+        title (str): its name, in ``AIRALO_CATALOGUE_LANGUAGE``.
+        image_url (str): Airalo's picture of its flag; empty if there is none.
+        operators: the ``Operator`` rows that cover it, as a manager.
+    """
 
     code = models.CharField(_("country code"), max_length=8, primary_key=True, help_text=_("ISO 3166, two letters."))
     title = models.CharField(_("title"), max_length=255, db_index=True)
@@ -31,7 +38,32 @@ class Country(models.Model):
 
 
 class Operator(models.Model):
-    """An operator of Airalo's catalogue: the name of an eSIM, and what its packages have in common."""
+    """An operator of Airalo's catalogue: the name of an eSIM, and what its packages have in common.
+
+    Attributes:
+        airalo_id (int): Airalo's id.
+        title (str): its name.
+        type (str): ``local``, or ``global`` for regional and global ones.
+        plan_type (str): what plans give, in Airalo's words, such as ``data``.
+        activation_policy (str): when the days begin to run, in Airalo's words, such as ``first-usage``.
+        is_kyc_verify (bool): whether the customer must prove who they are.
+        rechargeability (bool): whether its eSIMs can be topped up.
+        is_roaming (bool or None): whether data roaming must be on; ``None`` if Airalo did not say.
+        apn_type (str): how the access point is set, in Airalo's words: by itself or by hand.
+        apn_value (str): the access point, if it is set by hand.
+        apn (dict): access point settings per system, ``ios`` and ``android``.
+        info (list): lines of text about it.
+        other_info (str): more text about it.
+        coverages (list): the networks per country, each with ``name``, ``code`` and ``networks``. Long for operators of
+            the world: ``defer("operator__coverages")`` in lists.
+        countries: the ``Country`` rows that it covers, as a manager.
+        install_window_days (int or None): within how many days after the purchase an eSIM must be installed; ``None``
+            if there is no limit or Airalo does not say.
+        topup_grace_window_days (int or None): how many days after its end an eSIM can be topped up; ``None`` likewise.
+        image_url (str): Airalo's picture of it; empty if there is none.
+        packages: its ``Package`` rows, as a manager.
+        synced_at (datetime): when a sync last changed it.
+    """
 
     class Type(models.TextChoices):
         LOCAL = "local", pgettext_lazy("operator", "Local")
@@ -137,7 +169,34 @@ class PackageQuerySet(models.QuerySet["Package"]):
 
 
 class Package(models.Model):
-    """One package of Airalo's catalogue, as of the last sync. A package that vanished is withdrawn, not deleted."""
+    """One package of Airalo's catalogue, as of the last sync. A package that vanished is withdrawn, not deleted.
+
+    Attributes:
+        package_id (str): Airalo's id, which ``place_order()`` takes.
+        type (str): ``sim`` for new eSIMs, ``topup`` for top-ups.
+        title (str): in Airalo's words, such as ``1 GB - 7 Days``.
+        operator (Operator or None): what it has in common with others; an operator has them in ``operator.packages``.
+        reach (str): ``local``, ``regional`` or ``global``.
+        location (str): the name of its country or region.
+        location_slug (str): the same as Airalo's slug; ``world`` for the whole world.
+        country_code (str): ISO 3166, two letters; empty for regional and global packages.
+        data (str): the data in Airalo's words, such as ``1 GB``.
+        amount (int or None): the data in MB; means nothing if it is unlimited.
+        is_unlimited (bool): whether data is unlimited.
+        validity (int or None): how long it lasts, in days.
+        voice (int or None): calls, in minutes.
+        text (int or None): texts, in messages.
+        short_info (str): a text about it; empty for most.
+        is_fair_usage_policy (bool): whether it has a fair usage policy.
+        fair_usage_policy (str): what that says.
+        price (Decimal or None): Airalo's retail price for one, in USD: the least a shop may ask.
+        net_price (Decimal or None): what the shop pays for one, in USD; ``None`` under Airalo's discount pricing.
+        retail_prices (dict): the retail price per currency, as text: ``{"EUR": "4.50"}``. Use ``minimum_price()``.
+        net_prices (dict): the net price likewise; empty under Airalo's discount pricing. Use ``cost()``.
+        history: its prices, ``PackagePrice`` rows, the newest first, as a manager.
+        synced_at (datetime): when a sync last changed it.
+        withdrawn_at (datetime or None): when Airalo ceased to list it; ``None`` while it is on sale.
+    """
 
     class Type(models.TextChoices):
         SIM = "sim", pgettext_lazy("package", "eSIM")
@@ -239,6 +298,12 @@ class PackagePrice(models.Model):
     """What a package cost from a moment on: a row when it was first seen, and one for each change in USD.
 
     Prices in other currencies follow the exchange rates of each day and are not kept.
+
+    Attributes:
+        package (Package): a package has its prices in ``package.history``, the newest first.
+        price (Decimal or None): Airalo's retail price, in USD.
+        net_price (Decimal or None): what the shop paid, in USD; ``None`` under Airalo's discount pricing.
+        recorded_at (datetime): from when on.
     """
 
     package = models.ForeignKey(Package, verbose_name=_("package"), on_delete=models.CASCADE, related_name="history")

@@ -7,7 +7,13 @@ from django.utils.translation import gettext_lazy as _
 
 
 class CompatibleDevice(models.Model):
-    """A device of Airalo's list. ``services.find_devices()`` searches them."""
+    """A device of Airalo's list. ``services.find_devices()`` searches them.
+
+    Attributes:
+        os (str): its system, in Airalo's words; empty if Airalo does not say.
+        brand (str): who makes it.
+        name (str): which it is.
+    """
 
     os = models.CharField(_("system"), max_length=32, blank=True, help_text=_("In Airalo's words."))
     brand = models.CharField(_("brand"), max_length=64)

@@ -36,12 +36,14 @@ def first_usage_at() -> datetime:
 
 
 class EsimQuerySet(models.QuerySet["Esim"]):
+    """Which eSIMs to look at. All of these can be combined."""
+
     def of_user(self, user: Any) -> EsimQuerySet:
         """The eSIMs that belong to ``user``."""
         return self.filter(order__user=user)
 
     def without_secrets(self) -> EsimQuerySet:
-        """Not decrypted before they are asked for: it costs time, and fails if the key is lost."""
+        """The same rows. Secrets are decrypted only when asked for: it costs time, and fails if the key is gone."""
         return self.defer(*SECRETS)
 
     def usage_due(self, now: datetime) -> EsimQuerySet:
@@ -60,7 +62,37 @@ class EsimQuerySet(models.QuerySet["Esim"]):
 class Esim(UsageFields):
     """One eSIM of an order. Whoever knows its activation code can install it, so the codes are encrypted.
 
-    Its usage is what Airalo last said; ``usage_due_at`` says when the sweep asks again, empty if never.
+    Fields marked as secret are encrypted in the database. To read one whose key is gone raises ``DecryptionError``. Has
+    the fields of ``UsageFields`` too: what Airalo last said of the usage.
+
+    Attributes:
+        public_id (uuid.UUID): random, for the shop's URLs.
+        order (EsimOrder): an order has its eSIMs in ``order.esims``.
+        iccid (str): the number of the eSIM, 17 to 22 digits.
+        airalo_id (int or None): Airalo's id.
+        activation_code (str): secret. What the QR code says, ``LPA:1$…``. Draw it with ``django_airalo.qr``.
+        smdp_address (str): the server that an eSIM is installed from by hand.
+        matching_id (str): secret. What is typed in with ``smdp_address``.
+        confirmation_code (str): secret. What a phone may ask for besides; empty for most eSIMs.
+        apple_installation_url (str): secret. Installs the eSIM on an iPhone.
+        sharing_link (str): secret. Airalo's page of this eSIM; empty unless a sync brought it.
+        sharing_access_code (str): secret. Opens that page.
+        msisdn (str): the phone number; empty if it has none.
+        apn (dict): access point settings; for some eSIMs with ``ios`` and ``android`` apart.
+        is_roaming (bool or None): whether data roaming must be on; ``None`` if Airalo did not say.
+        brand_settings_name (str): the brand under which Airalo shows it; empty if none.
+        recycled_at (datetime or None): when Airalo took it back. It can never be used or topped up again.
+        created_at (datetime): when the shop got it.
+        usage_status (str): one of ``UsageStatus``, as Airalo last said.
+        usage_synced_at (datetime or None): as of when the usage is; ``None`` if it was never looked up.
+        usage_due_at (datetime or None): when the sweep asks again; ``None`` if never.
+        usage_error (str): why the last look-up failed; empty if it did not.
+        packages_synced_at (datetime or None): as of when ``packages`` is; ``None`` if it was never fetched.
+        packages: the ``EsimPackage`` rows, the newest first, as a manager.
+        usage_records: the history of its usage, ``UsageRecord`` rows, the newest first, as a manager.
+        topups: the orders to top it up, ``EsimOrder`` rows, as a manager.
+        refunds: the ``Refund`` rows that name it, as a manager.
+        instructions: the ``EsimInstructions`` that are kept, as a manager. Use ``services.get_instructions()``.
     """
 
     #: The statuses in which nothing is left to be used.
@@ -118,7 +150,22 @@ class Esim(UsageFields):
 
 
 class EsimPackage(models.Model):
-    """A package on an eSIM: the one it was sold with, or a top-up. Mirrors what Airalo says."""
+    """A package on an eSIM: the one it was sold with, or a top-up. Mirrors what Airalo says.
+
+    Attributes:
+        esim (Esim): an eSIM has its packages in ``esim.packages``, the newest first.
+        airalo_id (int): Airalo's id of this package on this eSIM.
+        package_id (str): the package of the catalogue.
+        type (str): ``sim`` or ``topup``.
+        title (str): in Airalo's words.
+        status (str): one of ``EsimPackage.Status``.
+        remaining (int or None): data left, in MB.
+        amount (int or None): data in all, in MB.
+        is_unlimited (bool): whether data is unlimited; ``remaining`` and ``amount`` mean nothing then.
+        activated_at (datetime or None): when its time began.
+        expires_at (datetime or None): when it ends.
+        finished_at (datetime or None): when it was used up.
+    """
 
     class Status(models.TextChoices):
         UNKNOWN = "unknown", pgettext_lazy("package of an eSIM", "Unknown")
@@ -156,7 +203,15 @@ class EsimPackage(models.Model):
 
 
 class EsimInstructions(models.Model):
-    """Airalo's steps for installing one eSIM, in one language. They hold the activation code."""
+    """Airalo's steps for installing one eSIM, in one language. They hold the activation code.
+
+    Attributes:
+        esim (Esim): the eSIM that they are for.
+        language (str): Airalo's code of the language.
+        content (str): Airalo's answer as JSON, encrypted in the database. Use ``guides``.
+        fetched_at (datetime): as of when they are.
+        refresh_at (datetime): from when on ``services.get_instructions()`` fetches them again.
+    """
 
     esim = models.ForeignKey(Esim, verbose_name=_("Airalo eSIM"), on_delete=models.CASCADE, related_name="instructions")
     language = models.CharField(_("language"), max_length=10, help_text=_("As Airalo was asked for it."))
@@ -175,5 +230,5 @@ class EsimInstructions(models.Model):
 
     @cached_property
     def guides(self) -> InstructionsData:
-        """The steps for ``ios`` and ``android``, as plain text: a template escapes it as it does any other."""
+        """The steps for ``ios`` and ``android``. They are plain text, which a template escapes as it does any other."""
         return InstructionsData.from_json(json.loads(self.content))

@@ -34,6 +34,8 @@ def new_reference() -> str:
 
 
 class EsimOrderQuerySet(models.QuerySet["EsimOrder"]):
+    """Which orders to look at. All of these can be combined."""
+
     def of_user(self, user: Any) -> EsimOrderQuerySet:
         """The orders that belong to ``user``."""
         return self.filter(user=user)
@@ -61,10 +63,57 @@ class EsimOrderQuerySet(models.QuerySet["EsimOrder"]):
 
 
 class EsimOrder(models.Model):
-    """One order for eSIMs of one package. Written by :mod:`django_airalo.services` only.
+    """One order for eSIMs of one package, or for a top-up. Written by :mod:`django_airalo.services` only.
 
-    The row is the fact and the queue: ``due_at`` says when the sweep must look at it next. In SUBMITTING it is the
-    end of the lease of the worker that holds the order, whose number is ``attempt``.
+    The row is the fact and the queue: ``due_at`` says when the sweep must look at it next.
+
+    Attributes:
+        reference (str): random, 32 hex digits. Airalo gets it at the front of the description, so the order is found
+            by it in Airalo's Partner Platform. Good for URLs too.
+        idempotency_key (str or None): the shop's own key: one key, one order.
+        user (User or None): whose order it is; ``None`` for guests and imported orders.
+        type (str): ``sim`` for new eSIMs, ``topup`` for a top-up.
+        mode (str): ``async`` (Airalo delivers later) or ``sync`` (with its answer).
+        package_id (str): Airalo's package.
+        quantity (int): how many eSIMs were ordered; 1 for a top-up.
+        esim (Esim or None): the eSIM that a top-up is for. An eSIM has its top-ups in ``esim.topups``.
+        esims: the eSIMs that were delivered, ``Esim`` rows, as a manager; none for a top-up.
+        description (str): the shop's own words, which Airalo gets behind the reference.
+        brand_settings_name (str): the brand that was asked for; empty if none.
+        to_email (str): where Airalo itself mails the eSIM; empty if nowhere.
+        sharing_option (list): what that mail has: ``link``, ``pdf`` or both.
+        copy_address (list): addresses that get a copy of it.
+        webhook_url (str): the order's own webhook address; empty for that of the settings.
+        status (str): one of ``EsimOrder.Status``.
+        attention (str): why a person should look at it, a line for each reason; empty if nobody need.
+        due_at (datetime or None): when the sweep looks at it next; ``None`` if never. While it is ``submitting``, the
+            end of the lease of the worker that sends it.
+        due_date (datetime or None): when Airalo shall deliver a future order; ``None`` for all others.
+        latest_cancellation_date (datetime or None): until when a future order can be cancelled, as Airalo says.
+        cancel_requested_at (datetime or None): when the shop asked to cancel a future order, until Airalo has answered.
+        is_imported (bool): made outside of this shop and taken over by ``services.import_orders()``. Airalo does not
+            know its reference.
+        request_id (str or None): Airalo's name for an asynchronous order, once it is accepted.
+        airalo_order_id (int or None): Airalo's id, once it is delivered.
+        airalo_order_code (str): Airalo's code, such as ``20260105-412345``, once it is delivered.
+        price (Decimal or None): Airalo's retail price in ``currency``, once it is delivered: not what the customer
+            paid. Airalo does not say whether it is the price of one eSIM or of all.
+        net_price (Decimal or None): what the shop pays Airalo, likewise; ``None`` under Airalo's discount pricing.
+        currency (str): of both prices, three letters; empty until the order is delivered.
+        error_code (int or None): Airalo's code of what went wrong last.
+        error_reason (str): what went wrong last; empty if nothing did. A pending order says here why it waits.
+        manual_installation (str): how to install by hand, HTML as Airalo sent it. Show ``manual_installation_html``.
+        qrcode_installation (str): how to install by QR code, likewise. Show ``qrcode_installation_html``.
+        created_at (datetime): when it was placed; for an imported order, when Airalo says that it was made.
+        submitted_at (datetime or None): when the last try to send it began.
+        accepted_at (datetime or None): when it became accepted, if it did.
+        scheduled_at (datetime or None): when it became scheduled, if it did.
+        unconfirmed_at (datetime or None): when it became unconfirmed, if it did.
+        completed_at (datetime or None): when it became completed, if it did.
+        failed_at (datetime or None): when it became failed, if it did.
+        cancelled_at (datetime or None): when it became cancelled, if it did.
+        events: its log, ``OrderEvent`` rows, the oldest first, as a manager.
+        webhook_events: the ``WebhookEvent`` rows that told of it, as a manager.
     """
 
     class Status(models.TextChoices):
@@ -239,7 +288,7 @@ class EsimOrder(models.Model):
 
     @property
     def airalo_description(self) -> str:
-        """What Airalo gets as ``description``: the reference, then the shop's own words."""
+        """What Airalo gets as ``description``, which is the reference and then the shop's own words."""
         return f"{self.reference} {self.description}".rstrip()
 
     @property
@@ -254,13 +303,28 @@ class EsimOrder(models.Model):
 
 
 class OrderEventQuerySet(models.QuerySet["OrderEvent"]):
+    """Which events to look at."""
+
     def unsignalled(self, now: datetime) -> OrderEventQuerySet:
         """The events whose signal has yet to be sent (again), in their order."""
         return self.filter(signal_due_at__lte=now).order_by("id")
 
 
 class OrderEvent(Signalled):
-    """One thing that happened to an order. A change of status is signalled from here."""
+    """One thing that happened to an order. A change of status is signalled from here.
+
+    Attributes:
+        order (EsimOrder): an order has its log in ``order.events``, the oldest first.
+        kind (str): one of ``OrderEvent.Kind``.
+        old_status (str): for a change of status, the one before; else empty.
+        new_status (str): for a change of status, the one from then on; else empty.
+        source (str): who brought the news: ``shop``, ``submit``, ``webhook``, ``look-up``, ``sweep``, ``operator`` or
+            ``import``.
+        late (bool): it came after the order had failed, had been cancelled, or was another worker's.
+        detail (str): more about it, for a person.
+        attempt (int): the number of the order's last try to be sent when it happened.
+        created_at (datetime): when it happened.
+    """
 
     class Kind(models.TextChoices):
         PLACED = "placed", pgettext_lazy("order event", "Placed")

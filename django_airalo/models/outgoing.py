@@ -20,6 +20,8 @@ Row = TypeVar("Row", bound="Outgoing")
 
 
 class OutgoingQuerySet(models.QuerySet[Row]):
+    """Which refunds or vouchers to look at. All of these can be combined."""
+
     def due(self, now: datetime) -> Self:
         """The rows that the sweep must look at, the longest waiting first."""
         return self.filter(due_at__lte=now).order_by("due_at")
@@ -33,15 +35,24 @@ class OutgoingQuerySet(models.QuerySet[Row]):
         return self.filter(status=UNCONFIRMED)
 
     def without_secrets(self) -> Self:
-        """Not decrypted before they are asked for: it costs time, and fails if the key is lost."""
+        """The same rows. Secrets are decrypted only when asked for: it costs time, and fails if the key is gone."""
         return self.defer(*self.model.SECRETS)
 
 
 class Outgoing(Signalled):
     """A request to Airalo: the row is the fact and the queue, as with orders. Has a ``status`` of its own kind.
 
-    ``due_at`` says when the sweep must look at it next. While it is being sent, that is the end of the lease of the
-    worker that sends it, whose number is ``attempt``. Its signal is sent after each change that a shop can act on.
+    Its signal is sent after each change that a shop can act on.
+
+    Attributes:
+        due_at (datetime or None): when the sweep must look at it next; while it is being sent, the end of the lease of
+            the worker that sends it.
+        attempt (int): the number of the last try to send it, from 1 on.
+        error (str): why it was not sent, was refused or is unconfirmed; empty if nothing is wrong.
+        decided_by (str): who decided about it last, if a person did.
+        created_at (datetime): when the shop asked for it.
+        sent_at (datetime or None): when the last try to send it began.
+        accepted_at (datetime or None): when Airalo took it.
     """
 
     #: What Airalo's yes makes of it.

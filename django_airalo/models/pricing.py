@@ -39,7 +39,14 @@ class ExchangeRateQuerySet(models.QuerySet["ExchangeRate"]):
 
 
 class ExchangeRate(models.Model):
-    """How much of a currency a US dollar is, as Airalo gives it."""
+    """How much of a currency a US dollar is, as Airalo gives it.
+
+    Attributes:
+        currency (str): three letters.
+        rate (Decimal): units of the currency per USD.
+        date (date or None): the day that the rate is of, as Airalo says.
+        synced_at (datetime): when a sync last changed it.
+    """
 
     currency = models.CharField(gettext_lazy("currency"), max_length=3, unique=True, validators=[CURRENCY])
     rate = models.DecimalField(
@@ -65,6 +72,20 @@ class PricingRule(models.Model):
     Of the rules that fit a package, the one for the package wins over the one for its operator, that over the one for
     its country, that over the one for everything; among equals one with a currency wins over one without, then the
     higher priority, then the older rule. One rule alone makes the price: rules are not added up.
+
+    Attributes:
+        name (str): for the operator.
+        is_active (bool): whether it counts.
+        priority (int): among rules for the same thing the highest wins.
+        package (Package or None): the package that it is for.
+        operator (Operator or None): the operator that it is for.
+        country (Country or None): the country that it is for: its own packages, not regional and global ones.
+        currency (str): only for prices in it; empty for all.
+        base (str): what the markup is put on: ``net`` (the net price, where there is one) or ``retail``.
+        markup_kind (str): ``percent`` or ``fixed``.
+        markup (Decimal): so many per cent, or so much of ``currency``.
+        rounding (str): one of ``django_airalo.money.Rounding``: what the price is rounded up to.
+        rounding_step (Decimal or None): the step to round up to a multiple of, in the currency of the price.
     """
 
     class Kind(models.TextChoices):

@@ -42,13 +42,21 @@ class RefundReason(models.TextChoices):
 
 
 class RefundQuerySet(OutgoingQuerySet["Refund"]):
-    pass
+    """Which refunds to look at."""
 
 
 class Refund(Outgoing):
     """A request for a refund of at most five eSIMs. People at Airalo decide, and no endpoint tells what they decided.
 
     So ``approved`` and ``declined`` are set by hand, from Airalo's mail or its Partner Platform.
+
+    Attributes:
+        status (str): one of ``Refund.Status``.
+        esims: the eSIMs, as a manager: ``refund.esims.all()``. An eSIM has its refunds in ``esim.refunds``.
+        reason (str): one of ``services.refund_reasons()``.
+        notes (str): the shop's words to Airalo.
+        email (str): where Airalo answers; empty if none was given.
+        refund_id (str): Airalo's name for it; empty until Airalo took it.
     """
 
     class Status(models.TextChoices):

@@ -9,7 +9,15 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Signalled(models.Model):
-    """A row whose signal is due until all receivers have heard. ``event_id`` lets them recognise a repetition."""
+    """A row whose signal is due until all receivers have heard.
+
+    Attributes:
+        event_id (uuid.UUID): what the signal carries, so that receivers recognise a repetition.
+        signal_due_at (datetime or None): when the signal is sent, or sent again; ``None`` if there is nothing to send.
+        signalled_at (datetime or None): when all receivers had heard it without raising.
+        signal_tries (int): how often it was sent.
+        signal_error (str): which receiver raised at the last try, and what.
+    """
 
     event_id = models.UUIDField(_("event id"), default=uuid.uuid4, unique=True, editable=False)
     signal_due_at = models.DateTimeField(

@@ -10,6 +10,8 @@ from django.utils.translation import pgettext_lazy
 
 
 class CatalogueSyncQuerySet(models.QuerySet["CatalogueSync"]):
+    """Which syncs to look at."""
+
     def successes(self, kind: str) -> CatalogueSyncQuerySet:
         """The syncs of a kind that went well."""
         return self.filter(kind=kind, finished_at__isnull=False, error="")
@@ -20,7 +22,20 @@ class CatalogueSyncQuerySet(models.QuerySet["CatalogueSync"]):
 
 
 class CatalogueSync(models.Model):
-    """One run of a sync. While it runs it holds the lease of its kind, so that there is one at a time."""
+    """One run of a sync. While it runs it holds the lease of its kind, so that there is one at a time.
+
+    Attributes:
+        kind (str): ``packages``, ``exchange_rates`` or ``devices``.
+        started_at (datetime): when it began.
+        finished_at (datetime or None): when it ended; ``None`` while it runs.
+        error (str): why it failed; empty if it went well.
+        added (int): rows that were new.
+        changed (int): rows that changed.
+        withdrawn (int): rows that Airalo no longer lists.
+        unchanged (int): rows that stayed as they were.
+        pricing_model (str): of packages: ``net_pricing`` or ``discount_pricing``, in Airalo's words.
+        discount_percentage (Decimal or None): per cent off the retail price that the shop pays under discount pricing.
+    """
 
     class Kind(models.TextChoices):
         PACKAGES = "packages", pgettext_lazy("sync", "Packages")

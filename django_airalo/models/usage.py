@@ -75,7 +75,18 @@ class Allowance:
 
 
 class UsageFields(models.Model):
-    """What Airalo said of an eSIM's usage."""
+    """What Airalo said of an eSIM's usage. To show it use ``data``, ``voice`` and ``text``, which know their units.
+
+    Attributes:
+        remaining (int or None): data left, in MB. 1024 MB are 1 GB. ``None`` if it is not known, as with the others.
+        total (int or None): data in all, in MB.
+        is_unlimited (bool or None): whether data is unlimited; ``remaining`` and ``total`` mean nothing then.
+        remaining_voice (int or None): voice left, in minutes.
+        total_voice (int or None): voice in all, in minutes.
+        remaining_text (int or None): texts left, in messages.
+        total_text (int or None): texts in all, in messages.
+        expires_at (datetime or None): when the eSIM ends.
+    """
 
     remaining = models.PositiveBigIntegerField(_("data left"), null=True, blank=True, help_text=_("In MB."))
     total = models.PositiveBigIntegerField(_("data in all"), null=True, blank=True, help_text=_("In MB."))
@@ -112,7 +123,19 @@ USAGE_FIELDS = tuple(field.name for field in UsageFields._meta.local_fields)
 
 
 class UsageRecord(UsageFields, Signalled):
-    """A change of an eSIM's usage, or a notice that it runs low. A change of status is signalled from here."""
+    """A change of an eSIM's usage, or a notice that it runs low. A change of status is signalled from here.
+
+    Has the fields of ``UsageFields`` too, as they were from then on.
+
+    Attributes:
+        esim (Esim): an eSIM has its history in ``esim.usage_records``, the newest first.
+        source (str): one of ``UsageRecord.Source``: a look-up, a notice, or Airalo's list of eSIMs.
+        old_status (str): the status before, one of ``UsageStatus``.
+        status (str): the status from then on.
+        level (str): what a notice warned of, in Airalo's words, such as ``75%`` (used) or ``3days`` (left).
+        remaining_percentage (Decimal or None): per cent left, as a notice says.
+        created_at (datetime): when it was found out.
+    """
 
     class Source(models.TextChoices):
         LOOK_UP = "look-up", pgettext_lazy("usage", "Look-up")

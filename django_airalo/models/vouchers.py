@@ -12,11 +12,25 @@ from .outgoing import Outgoing, OutgoingQuerySet
 
 
 class VoucherQuerySet(OutgoingQuerySet["Voucher"]):
-    pass
+    """Which vouchers to look at."""
 
 
 class Voucher(Outgoing):
-    """Codes for eSIMs of one package, or a code for credit ("airmoney"). Who knows a code can redeem it."""
+    """Codes for eSIMs of one package, or a code for credit ("airmoney"). Who knows a code can redeem it.
+
+    Attributes:
+        kind (str): ``esim`` or ``airmoney``.
+        status (str): one of ``Voucher.Status``.
+        booking_reference (str): the shop's handle. Airalo gets it too if the voucher is for eSIMs.
+        package_id (str): Airalo's package; empty for airmoney.
+        quantity (int): how many codes were asked for; 1 for airmoney.
+        amount (Decimal or None): what a code for airmoney is worth, in USD.
+        usage_limit (int or None): how often a code for airmoney can be redeemed.
+        is_paid (bool or None): as given to Airalo, which does not say what it means.
+        codes (str): the codes, one a line, encrypted in the database. Use ``code_list``: until Airalo has made the
+            voucher this is at most a code that the shop has chosen.
+        airalo_id (int or None): Airalo's id of an airmoney voucher.
+    """
 
     class Kind(models.TextChoices):
         ESIM = "esim", pgettext_lazy("voucher", "eSIM")

@@ -15,17 +15,39 @@ from .orders import EsimOrder
 
 
 class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
+    """Which webhooks to look at. All of these can be combined."""
+
     def due(self, now: datetime) -> WebhookEventQuerySet:
         """The webhooks to interpret (again), the longest waiting first."""
         return self.filter(due_at__lte=now).order_by("due_at").without_body()
 
     def without_body(self) -> WebhookEventQuerySet:
-        """Not decrypted before it is asked for, so that a body whose key is lost keeps no other from being read."""
+        """The same rows. A body is decrypted only when asked for, so one whose key is gone stops no other."""
         return self.defer("body")
 
 
 class WebhookEvent(models.Model):
-    """One webhook, as its bytes came, kept before it is interpreted. Only what carried a valid signature is here."""
+    """One webhook, as its bytes came, kept before it is interpreted. Only what carried a valid signature is here.
+
+    Attributes:
+        event_id (uuid.UUID): what the signal of a notice carries.
+        kind (str): one of ``WebhookEvent.Kind``; ``unknown`` until it is interpreted.
+        status (str): one of ``WebhookEvent.Status``.
+        order (EsimOrder or None): the order that it told of; ``None`` for notices and until it is found. An order has
+            its webhooks in ``order.webhook_events``.
+        request_id (str): Airalo's name for the order, if the webhook has it.
+        body (str): encrypted in the database. Use ``body_bytes``.
+        size (int): of the body, in bytes.
+        digest (str): SHA-256 of the body, in hex.
+        signature_reading (str): which form of the body the signature fits: ``raw``, or one of the encodings.
+        deliveries (int): how often Airalo sent it.
+        tries (int): how often it was interpreted.
+        error (str): why it was set aside, or what went wrong when it was interpreted.
+        received_at (datetime): when it came first.
+        last_received_at (datetime): when it came last.
+        due_at (datetime or None): when it is interpreted next; ``None`` if never.
+        processed_at (datetime or None): when it was dealt with.
+    """
 
     class Kind(models.TextChoices):
         UNKNOWN = "unknown", pgettext_lazy("webhook", "Unknown")
