@@ -11,6 +11,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
 
 import requests
+from django.views.decorators.debug import sensitive_variables
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.connection import HTTPSConnection
@@ -138,6 +139,7 @@ class Transport:
         self._timeout = timeout
         self._headers = {"Accept": "application/json", "User-Agent": user_agent}
 
+    @sensitive_variables()  # also of all that it calls, down to the socket: each has the token somewhere
     def send(
         self,
         method: str,

@@ -155,14 +155,13 @@ class Page(Generic[T]):
 
     @classmethod
     def from_json(cls, document: Any, parse: Callable[[Json], T]) -> Page[T]:
-        if not isinstance(document, Mapping) or not isinstance(document.get("data"), list | Mapping):
-            raise PayloadError("A list was expected in the field data.")
+        rows = _rows(document)
         meta = as_mapping(document.get("meta"))
         links = as_mapping(document.get("links"))
         current, last = as_int(meta.get("current_page")), as_int(meta.get("last_page"))
         more = current < last if current is not None and last is not None else bool(links.get("next"))
         return cls(
-            items=tuple(parse(item) for item in as_objects(document["data"])),
+            items=tuple(map(parse, rows)),
             current_page=current,
             last_page=last,
             per_page=as_int(meta.get("per_page")),
@@ -171,3 +170,16 @@ class Page(Generic[T]):
             has_next=more,
             raw=document,
         )
+
+
+def _rows(document: Any) -> list[Json]:
+    """The objects in ``data``. Raises ``PayloadError`` if anything else is there.
+
+    ``{"data": {"limit": "must be an integer"}}`` is the shape of a refusal. Were it read as an empty list, an order
+    that is looked up would count as unknown to Airalo, and might be bought again.
+    """
+    data = document.get("data") if isinstance(document, Mapping) else None
+    rows = list(data.values()) if isinstance(data, Mapping) else data
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise PayloadError("A list of objects was expected in the field data.")
+    return rows
