@@ -29,15 +29,6 @@ CURRENCY = RegexValidator(r"^[A-Z]{3}\Z", gettext_lazy("Three capital letters, s
 MAX_PERCENT = 100_000
 
 
-class ExchangeRateQuerySet(models.QuerySet["ExchangeRate"]):
-    def fresh(self, now: datetime) -> ExchangeRateQuerySet:
-        """The rates that are not older than ``AIRALO_EXCHANGE_RATE_MAX_AGE``: neither the day that they are of, nor the
-        last good sync (or the change, if somebody else has written them)."""
-        since = now - timedelta(seconds=conf.EXCHANGE_RATE_MAX_AGE)
-        syncs = CatalogueSync.objects.successes(CatalogueSync.Kind.EXCHANGE_RATES).filter(finished_at__gte=since)
-        return self.filter(Q(synced_at__gte=since) | Exists(syncs), Q(date=None) | Q(date__gte=since.date()))
-
-
 class ExchangeRate(models.Model):
     """How much of a currency a US dollar is, as Airalo gives it.
 
@@ -55,8 +46,6 @@ class ExchangeRate(models.Model):
     date = models.DateField(gettext_lazy("of"), null=True, blank=True)
     synced_at = models.DateTimeField(gettext_lazy("changed at"))
 
-    objects = ExchangeRateQuerySet.as_manager()
-
     class Meta:
         verbose_name = gettext_lazy("exchange rate")
         verbose_name_plural = gettext_lazy("exchange rates")
@@ -64,6 +53,15 @@ class ExchangeRate(models.Model):
 
     def __str__(self) -> str:
         return f"1 USD = {self.rate.normalize():f} {self.currency}"
+
+
+def fresh_rates(now: datetime) -> models.QuerySet[ExchangeRate]:
+    """The rates that are not older than ``AIRALO_EXCHANGE_RATE_MAX_AGE``: neither the day that they are of, nor the last
+    good sync (or the change, if somebody else has written them)."""
+    since = now - timedelta(seconds=conf.EXCHANGE_RATE_MAX_AGE)
+    syncs = CatalogueSync.objects.successes(CatalogueSync.Kind.EXCHANGE_RATES).filter(finished_at__gte=since)
+    fresh = Q(synced_at__gte=since) | Exists(syncs), Q(date=None) | Q(date__gte=since.date())
+    return ExchangeRate.objects.filter(*fresh)
 
 
 class PricingRule(models.Model):
@@ -261,7 +259,7 @@ class PriceList:
         self._rules: dict[tuple[str, Any], PricingRule] = {}
         for rule in sorted(rules, key=lambda rule: (not rule.currency, -rule.priority, rule.pk)):
             self._rules.setdefault(rule.scope(), rule)
-        fresh = ExchangeRate.objects.fresh(timezone.now()).filter(currency=self.currency)
+        fresh = fresh_rates(timezone.now()).filter(currency=self.currency)
         rate = fresh.first() if self.currency != "USD" else None
         self._rate = rate.rate if rate else None
 

@@ -24,6 +24,7 @@ from django_airalo.exceptions import DecryptionError
 from django_airalo.models import EsimOrder, ExchangeRate, Package, Refund, Voucher
 from django_airalo.models.fields import decrypt, is_current
 from django_airalo.models.outgoing import OutgoingQuerySet
+from django_airalo.models.pricing import fresh_rates
 from django_airalo.models.signalled import Signalled
 from django_airalo.services import account, database, encryption, heartbeats, nudges, syncs
 
@@ -255,7 +256,7 @@ def catalogue(examination: Examination) -> Finding:
 
 def exchange_rates(examination: Examination) -> Finding:
     """All rates are new enough to sell at."""
-    known, fresh = ExchangeRate.objects.count(), ExchangeRate.objects.fresh(database.now()).count()
+    known, fresh = ExchangeRate.objects.count(), fresh_rates(database.now()).count()
     if not known:
         return skip(_("There are no exchange rates: prices are in the currencies that Airalo gives them in."))
     if old := known - fresh:
