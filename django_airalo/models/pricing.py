@@ -56,8 +56,11 @@ class ExchangeRate(models.Model):
 
 
 def fresh_rates(now: datetime) -> models.QuerySet[ExchangeRate]:
-    """The rates that are not older than ``AIRALO_EXCHANGE_RATE_MAX_AGE``: neither the day that they are of, nor the last
-    good sync (or the change, if somebody else has written them)."""
+    """The rates that are not too old to sell at.
+
+    Neither the day that they are of nor the last good sync (or the change, if somebody else wrote them) may be older
+    than ``AIRALO_EXCHANGE_RATE_MAX_AGE``.
+    """
     since = now - timedelta(seconds=conf.EXCHANGE_RATE_MAX_AGE)
     syncs = CatalogueSync.objects.successes(CatalogueSync.Kind.EXCHANGE_RATES).filter(finished_at__gte=since)
     fresh = Q(synced_at__gte=since) | Exists(syncs), Q(date=None) | Q(date__gte=since.date())

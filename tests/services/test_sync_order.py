@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from django_airalo import services
-from django_airalo.exceptions import AiraloAPIError, AiraloConfigurationError
+from django_airalo.exceptions import AiraloAPIError, AiraloConfigurationError, AiraloResponseError
 from django_airalo.models import EsimOrder
 from django_airalo.services import database
 from django_airalo.testing import FakeAiralo
@@ -139,8 +139,16 @@ def test_the_same_order_listed_twice_is_one(listing, committed):
 
 def test_rows_that_are_no_orders_are_skipped(listing, committed):
     order = EsimOrderFactory(accepted=True)
-    listing.listed = [None, 5, {}, {"description": None}, listed(order, sims=[{"iccid": "8900000000000000123"}])]
+    listing.listed = [{}, {"description": None}, listed(order, sims=[{"iccid": "8900000000000000123"}])]
     assert sync(order, committed).status == "completed"
+
+
+def test_of_a_list_that_is_none_nothing_is_concluded(listing, committed):
+    order = EsimOrderFactory(unconfirmed=True)
+    listing.listed = ["The limit must be an integer."]
+    with pytest.raises(AiraloResponseError):
+        sync(order, committed)
+    assert not order.events.filter(kind="looked_up").exists()
 
 
 class Away(FakeAiralo):
