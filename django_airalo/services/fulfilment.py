@@ -65,13 +65,18 @@ def record_delivery(order: EsimOrder, data: OrderData, *, now: datetime, source:
 
 
 def record_failure(order: EsimOrder, *, reason: str, code: int | None, now: datetime, source: str) -> None:
-    """Airalo says that it could not fulfil the order. An eSIM that exists outweighs that."""
+    """Airalo says that it could not fulfil the order. An eSIM that exists outweighs that.
+
+    So the order is looked up for a while, like one that was given up: Airalo may deliver after all, without a webhook.
+    """
     if Status.FAILED in TRANSITIONS[order.status]:
-        change_locked(order, Status.FAILED, now=now, source=source, detail=reason, error_code=code, error_reason=reason)
-    else:
+        change_locked(
+            order, Status.FAILED, now=now, source=source, detail=reason, error_code=code, error_reason=reason,
+            lookups=0,  # those before have made the next ones rare
+            due_at=now + timedelta(seconds=conf.LOOKUP_DELAYS[0]),
+        )  # fmt: skip
+    elif reason != order.error_reason:  # else it is known
         note(order, f"Airalo reports a failure: {reason}", now=now, source=source, late=True)
-        if order.status in GIVEN_UP:
-            EsimOrder.objects.filter(pk=order.pk).update(due_at=None)
 
 
 def record_late_acceptance(order_pk: int, status: str, fields: dict[str, Any], *, attempt: int, now: datetime) -> None:
