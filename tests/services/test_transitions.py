@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+from django.db import connection, connections
 
 from django_airalo import services
 from django_airalo.client.payloads import OrderData
@@ -127,6 +128,23 @@ def test_attention_is_called_once_for_each_reason():
 def test_the_databases_clock_is_aware_and_about_right():
     assert abs((database.now() - datetime.now(UTC)).total_seconds()) < 2
     assert database.now().utcoffset().total_seconds() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="the others have no time zone of a connection")
+def test_the_databases_clock_is_in_utc_whatever_its_time_zone():
+    def in_zone(name):
+        connection.close()
+        connection.settings_dict["TIME_ZONE"] = name
+        for cached in ("timezone", "timezone_name"):
+            vars(connections["default"]).pop(cached, None)  # what ``connection`` stands for
+
+    in_zone("Pacific/Auckland")
+    try:
+        assert database.now().tzinfo is UTC
+        assert abs((database.now() - datetime.now(UTC)).total_seconds()) < 2
+    finally:
+        in_zone(None)
 
 
 # Cancelling and deciding
