@@ -16,6 +16,7 @@ from django_airalo.models.orders import REFERENCE_LENGTH
 
 from . import database
 from .esims import usage_is_due_now
+from .masking import masked
 from .transitions import TRANSITIONS, call_for_attention, change_locked, lock, note
 
 Status = EsimOrder.Status
@@ -69,6 +70,7 @@ def record_failure(order: EsimOrder, *, reason: str, code: int | None, now: date
 
     So the order is looked up for a while, like one that was given up: Airalo may deliver after all, without a webhook.
     """
+    reason = masked(reason)
     if Status.FAILED in TRANSITIONS[order.status]:
         change_locked(
             order, Status.FAILED, now=now, source=source, detail=reason, error_code=code, error_reason=reason,

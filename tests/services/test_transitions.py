@@ -10,11 +10,11 @@ from django.db import connection, connections
 from django_airalo import services
 from django_airalo.client.payloads import OrderData
 from django_airalo.exceptions import IllegalTransitionError
-from django_airalo.models import EsimOrder, OrderEvent
+from django_airalo.models import EsimOrder, OrderEvent, SubmissionPause
 from django_airalo.services import database
 from django_airalo.services.fulfilment import record_delivery, record_failure
 from django_airalo.services.transitions import TRANSITIONS, call_for_attention, change_status, lock
-from django_airalo.testing import order_payload
+from django_airalo.testing import failure_payload, order_payload
 from tests.factories import FAR_AHEAD, EsimOrderFactory, ago, at_airalo, due_now
 
 pytestmark = pytest.mark.django_db
@@ -114,6 +114,23 @@ def test_an_order_that_is_gone_changes_nothing():
     EsimOrder.objects.all().delete()
     order.pk = 10**6
     assert change_status(order, "submitting", now=NOW, source="submit") is False
+
+
+def test_the_token_of_the_webhook_address_that_airalo_echoes_is_kept_nowhere(airalo, settings):
+    settings.AIRALO_WEBHOOK_URL_TOKEN = "s3cret-token"
+    echo = "Gone: https://shop.example.com/airalo/webhook/s3cret-token/"
+    refused, failed = EsimOrderFactory(), EsimOrderFactory(accepted=True, request_id="request-1")
+    airalo.answer(422, {"code": 34, "reason": echo})
+    services.submit_order(refused)
+    airalo.push(failure_payload("request-1", reason=echo))
+    airalo.answer(422, {"code": 11, "reason": echo})
+    pausing = services.submit_order(EsimOrderFactory())
+    call_for_attention(lock(failed.pk), echo, now=NOW, source="sweep")
+    rows = [*EsimOrder.objects.values(), *OrderEvent.objects.values(), *SubmissionPause.objects.values()]
+    assert "s3cret-token" not in str(rows)
+    failed.refresh_from_db()
+    assert failed.error_reason == failed.attention == "Gone: https://shop.example.com/airalo/webhook/•••/"
+    assert pausing.error_reason.startswith("Airalo answered HTTP 422, code 11: Gone: https://")
 
 
 def test_attention_is_called_once_for_each_reason():
