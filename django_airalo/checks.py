@@ -60,7 +60,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     wrong_types = list(_check_types())
     if wrong_types:
         return wrong_types
-    return [*_check_values(), *_check_encryption_keys(), *_missing_credentials(Warning, "W001")]
+    return [*_check_time_zones(), *_check_values(), *_check_encryption_keys(), *_missing_credentials(Warning, "W001")]
 
 
 def check_deployment(**kwargs: Any) -> list[CheckMessage]:
@@ -120,6 +120,15 @@ def _check_types() -> Iterator[CheckMessage]:
         yield Error(
             f"AIRALO_DESCRIPTION_MAX_LENGTH must be 32 or more (the length of a reference), not {length!r}.",
             id="django_airalo.E006",
+        )
+
+
+def _check_time_zones() -> Iterator[CheckMessage]:
+    if not settings.USE_TZ:
+        yield Error(
+            "USE_TZ is False, but leases and dates are compared as moments, so every datetime must know its time zone.",
+            hint="Set USE_TZ = True, which is Django's default.",
+            id="django_airalo.E016",
         )
 
 

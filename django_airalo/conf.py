@@ -12,11 +12,21 @@ from typing import Any
 
 from django.conf import settings
 
+from .exceptions import AiraloConfigurationError
+
 
 def _setting(name: str, default: Any) -> Any:
     """The shop's value; the default also for ``None``, which is what ``os.environ.get()`` leaves behind."""
     value = getattr(settings, f"AIRALO_{name}", None)
     return default if value is None else value
+
+
+def _texts(name: str) -> tuple[str, ...]:
+    """A list of texts. One text would be taken for a list of its letters, each of which would do as a secret."""
+    value = _setting(name, ())
+    if value and isinstance(value, str | bytes):
+        raise AiraloConfigurationError(f"AIRALO_{name} must be a list of strings, not one string.")
+    return tuple(value)
 
 
 class Settings:
@@ -81,7 +91,7 @@ class Settings:
 
     @property
     def WEBHOOK_SECRETS(self) -> Sequence[str]:
-        secrets = tuple(secret for secret in _setting("WEBHOOK_SECRETS", ()) if secret)
+        secrets = tuple(secret for secret in _texts("WEBHOOK_SECRETS") if secret)
         if secrets:
             return secrets
         return (self.CLIENT_SECRET,) if self.CLIENT_SECRET else ()
@@ -102,7 +112,7 @@ class Settings:
 
     @property
     def ENCRYPTION_KEYS(self) -> Sequence[str]:
-        return tuple(_setting("ENCRYPTION_KEYS", ()))
+        return _texts("ENCRYPTION_KEYS")
 
     @property
     def DESCRIPTION_MAX_LENGTH(self) -> int:
@@ -189,7 +199,7 @@ class Settings:
 
     @property
     def REFUND_REASONS(self) -> Sequence[str]:
-        return tuple(_setting("REFUND_REASONS", ()))
+        return _texts("REFUND_REASONS")
 
     @property
     def REFUND_INTERVAL(self) -> float:

@@ -279,7 +279,7 @@ def test_the_documented_transitions_are_those_of_the_code():
 
 def test_the_final_statuses_are_those_that_the_page_names():
     text = read("reference/statuses.md")
-    sentence = re.search(r"^(.*) are final: nothing more is due", text, re.MULTILINE)
+    sentence = re.search(r"^(.*) are final: nothing more is expected", text, re.MULTILINE)
     assert sentence
     assert set(ticked(sentence[1])) == set(EsimOrder.FINAL)
 

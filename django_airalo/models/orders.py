@@ -134,7 +134,7 @@ class EsimOrder(models.Model):
         ASYNC = "async", pgettext_lazy("eSIM order", "Asynchronous")
         SYNC = "sync", pgettext_lazy("eSIM order", "Synchronous")
 
-    #: Statuses in which nothing is due any more.
+    #: Statuses in which nothing is expected any more. (What may be delivered all the same is looked up for a while.)
     FINAL = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
     reference = models.CharField(

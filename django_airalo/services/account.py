@@ -17,6 +17,7 @@ from django_airalo.exceptions import AiraloAPIError
 from django_airalo.models import BalanceRecord, EsimOrder, SubmissionPause
 
 from . import database, heartbeats
+from .masking import masked
 from .signalling import send_from, send_robust
 
 logger = logging.getLogger("django_airalo.account")
@@ -100,7 +101,7 @@ def pause_submission(order: EsimOrder, reason: str) -> None:
         with database.atomic():
             pause = SubmissionPause.objects.create(
                 order=order,
-                reason=reason,
+                reason=masked(reason),
                 balance=record.amount if record else None,
                 paused_at=now,
                 due_at=now + timedelta(seconds=conf.BALANCE_INTERVAL),
@@ -108,7 +109,7 @@ def pause_submission(order: EsimOrder, reason: str) -> None:
             )
     except IntegrityError:  # another process paused at the same moment
         return
-    logger.critical("No order is sent to Airalo any more until the balance is topped up: %s", reason)
+    logger.critical("No order is sent to Airalo any more until the balance is topped up: %s", pause.reason)
     transaction.on_commit(partial(send_pause_signal, pause), using=database.alias(), robust=True)
 
 

@@ -103,11 +103,12 @@ def is_conflict(error: OperationalError) -> bool:
 
 
 def now() -> datetime:
-    """The database's present time, aware."""
+    """The database's present time, aware and in UTC."""
     connection = connections[alias()]
     with connection.cursor() as cursor:
         cursor.execute(_NOW[connection.vendor])
         (moment,) = cursor.fetchone()
     if isinstance(moment, str):
         moment = parse_datetime(moment)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # type: ignore[no-any-return]  # what a driver gives is Any
+    # PostgreSQL gives it in the time zone that DATABASES may name.
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)  # type: ignore[no-any-return]  # what a driver gives is Any

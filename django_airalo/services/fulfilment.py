@@ -16,12 +16,15 @@ from django_airalo.models.orders import REFERENCE_LENGTH
 
 from . import database
 from .esims import usage_is_due_now
+from .masking import masked
 from .transitions import TRANSITIONS, call_for_attention, change_locked, lock, note
 
 Status = EsimOrder.Status
 
 #: Orders that nothing more is expected of. One that may be at Airalo is looked up all the same, for a while.
 GIVEN_UP = (Status.FAILED, Status.CANCELLED)
+#: What an acceptance leaves of the tries before: nothing. Their look-ups must not make the next ones rare.
+AS_NEW: dict[str, Any] = {"look_up_first": False, "lookups": 0, "error_code": None, "error_reason": ""}
 OVERDUE = "Overdue: accepted, but neither delivered nor refused."
 
 
@@ -65,13 +68,19 @@ def record_delivery(order: EsimOrder, data: OrderData, *, now: datetime, source:
 
 
 def record_failure(order: EsimOrder, *, reason: str, code: int | None, now: datetime, source: str) -> None:
-    """Airalo says that it could not fulfil the order. An eSIM that exists outweighs that."""
+    """Airalo says that it could not fulfil the order. An eSIM that exists outweighs that.
+
+    So the order is looked up for a while, like one that was given up: Airalo may deliver after all, without a webhook.
+    """
+    reason = masked(reason)
     if Status.FAILED in TRANSITIONS[order.status]:
-        change_locked(order, Status.FAILED, now=now, source=source, detail=reason, error_code=code, error_reason=reason)
-    else:
+        change_locked(
+            order, Status.FAILED, now=now, source=source, detail=reason, error_code=code, error_reason=reason,
+            lookups=0,  # those before have made the next ones rare
+            due_at=now + timedelta(seconds=conf.LOOKUP_DELAYS[0]),
+        )  # fmt: skip
+    elif reason != order.error_reason:  # else it is known
         note(order, f"Airalo reports a failure: {reason}", now=now, source=source, late=True)
-        if order.status in GIVEN_UP:
-            EsimOrder.objects.filter(pk=order.pk).update(due_at=None)
 
 
 def record_late_acceptance(order_pk: int, status: str, fields: dict[str, Any], *, attempt: int, now: datetime) -> None:
@@ -88,14 +97,14 @@ def record_late_acceptance(order_pk: int, status: str, fields: dict[str, Any], *
     flag_late_attempt(order, attempt, now=now)
     # SUBMITTING here is the next attempt: it loses its claim, so that it does not send if it has not yet.
     if order.status in (Status.PENDING, Status.SUBMITTING, Status.UNCONFIRMED):
-        change_locked(order, status, now=now, source="submit", **fields)
+        change_locked(order, status, now=now, source="submit", **fields, **AS_NEW)
     else:
         EsimOrder.objects.filter(pk=order_pk).update(request_id=request_id)
         note(order, f"Attempt {attempt} was accepted as {request_id}.", now=now, source="submit", late=True)
         if order.status in GIVEN_UP:
             # What Airalo delivers now must be found even if no webhook comes.
             call_for_attention(order, "Airalo accepted the order after it had been given up.", now=now, source="submit")
-            EsimOrder.objects.filter(pk=order_pk).update(accepted_at=now, **fields)
+            EsimOrder.objects.filter(pk=order_pk).update(accepted_at=now, lookups=0, **fields)
 
 
 def flag_late_attempt(order: EsimOrder, attempt: int, *, now: datetime) -> None:

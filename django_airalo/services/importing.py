@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError
@@ -80,8 +80,7 @@ def import_orders(
         AiraloConfigurationError: credentials are missing.
     """
     report = ImportReport()
-    days = f"{since or date(2000, 1, 1)} - {until or database.now().date()}" if since or until else None
-    number = 1
+    number, days = 1, _days(since, until)
     while True:
         page = _page(days, number)
         _import_page(page.items, report, dry_run=dry_run, signal=signal)
@@ -90,6 +89,13 @@ def import_orders(
         if not page.has_next:
             return report
         number += 1
+
+
+def _days(since: date | None, until: date | None) -> str | None:
+    if since is None and until is None:
+        return None
+    # A day of margin: the time zone of Airalo's dates is not documented, and there it may be tomorrow.
+    return f"{since or date(2000, 1, 1)} - {until or database.now().date() + timedelta(days=1)}"
 
 
 def _page(days: str | None, number: int) -> Page[OrderData]:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django_airalo.conf import conf
+from django_airalo.exceptions import AiraloConfigurationError
 
 MASK = "•••"
 #: Shorter ones would blot out words that are no secret. The token of the address is known by its place, however short.
 _SHORTEST = 6
 
 
+def _secrets() -> list[str]:
+    secrets = [conf.WEBHOOK_URL_TOKEN, conf.CLIENT_SECRET]
+    # A setting that is wrong is reported by whoever needs it. It must not keep an order from being recorded.
+    with suppress(AiraloConfigurationError):
+        secrets += conf.WEBHOOK_SECRETS
+    with suppress(AiraloConfigurationError):
+        secrets += conf.ENCRYPTION_KEYS
+    return secrets
+
+
 def masked(text: str) -> str:
     """The text without the token of the webhook address and without credentials."""
     if conf.WEBHOOK_URL_TOKEN:
         text = text.replace(f"/{conf.WEBHOOK_URL_TOKEN}", f"/{MASK}")
-    for secret in (conf.WEBHOOK_URL_TOKEN, conf.CLIENT_SECRET, *conf.WEBHOOK_SECRETS, *conf.ENCRYPTION_KEYS):
+    for secret in _secrets():
         if len(secret) >= _SHORTEST:
             text = text.replace(secret, MASK)
     return text

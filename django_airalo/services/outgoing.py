@@ -29,6 +29,7 @@ from django_airalo.models import Refund, Voucher
 from django_airalo.models.outgoing import CANCELLED, PENDING, REFUSED, SENDING, UNCONFIRMED
 
 from . import database
+from .masking import masked
 from .signalling import send_from, send_robust
 
 logger = logging.getLogger("django_airalo.account")
@@ -82,7 +83,7 @@ def _send(row: Row, ask: Callable[[Row], dict[str, Any]]) -> None:
     try:
         fields = ask(row)
     except AiraloAPIError as error:
-        reason = row.masked(str(error))
+        reason = masked(row.masked(str(error)))
         if error.may_have_acted:
             _settle(row, UNCONFIRMED, error=reason)
         elif isinstance(error, AiraloRefusedError) and not isinstance(error, OperatorMaintenanceError):

@@ -12,6 +12,7 @@ from django_airalo.exceptions import IllegalTransitionError
 from django_airalo.models import EsimOrder, OrderEvent
 
 from . import database
+from .masking import masked
 
 logger = logging.getLogger("django_airalo.orders")
 
@@ -70,6 +71,7 @@ def change_status(
 
     Args:
         order: as last read; brought up to date if the change is made.
+        detail: why, for the log; like ``error_reason`` it is kept without the shop's secrets, which Airalo may echo.
         source: who brought the news (``submit``, ``webhook``, ``look-up``, ``sweep``, ``shop``, ``operator``).
 
     Returns:
@@ -81,6 +83,8 @@ def change_status(
     old_status = order.status
     if new_status not in TRANSITIONS[old_status]:
         raise IllegalTransitionError(f"An order cannot go from {old_status} to {new_status}.")
+    if "error_reason" in fields:
+        fields["error_reason"] = masked(fields["error_reason"])
     fields.setdefault("due_at", None)
     reached_at = _REACHED_AT.get(Status(new_status))
     if reached_at:
@@ -99,7 +103,7 @@ def change_status(
         new_status=new_status,
         source=source,
         late=old_status in (Status.FAILED, Status.CANCELLED),
-        detail=detail,
+        detail=masked(detail),  # Airalo's words may echo the webhook address
         attempt=order.attempt,
         created_at=now,
         signal_due_at=now,
@@ -133,7 +137,7 @@ def note(
 ) -> None:
     """Log something that happened to an order without changing its status."""
     OrderEvent.objects.create(
-        order=order, kind=kind, detail=detail, source=source, late=late, attempt=order.attempt, created_at=now
+        order=order, kind=kind, detail=masked(detail), source=source, late=late, attempt=order.attempt, created_at=now
     )
 
 
@@ -142,6 +146,7 @@ def call_for_attention(order: EsimOrder, reason: str, *, now: datetime, source: 
 
     Call inside ``database.atomic()``, with the order locked.
     """
+    reason = masked(reason)
     if reason in order.attention.splitlines():
         return
     order.attention = "\n".join(filter(None, [order.attention, reason]))

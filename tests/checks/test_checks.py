@@ -89,6 +89,11 @@ def test_settings(settings, name, value, expected):
     check_deployment()  # whatever is wrong, it does not fail
 
 
+def test_a_shop_without_time_zones_is_refused(settings):
+    settings.USE_TZ = False
+    assert ids(check_settings) == ["E016"]
+
+
 def test_the_settings_of_the_tests_are_right():
     assert ids(check_settings) == []
 

@@ -9,6 +9,8 @@ from django.conf import settings as django_settings
 from django.test import override_settings
 
 from django_airalo.conf import Settings, conf
+from django_airalo.exceptions import AiraloConfigurationError
+from django_airalo.services.masking import masked
 
 DEFAULTS: dict[str, Any] = {
     "CLIENT_ID": "",
@@ -82,6 +84,15 @@ def test_blanks_around_credentials_do_not_count() -> None:
 def test_webhook_secrets(secrets: list[Any], client_secret: str, expected: tuple[str, ...]) -> None:
     with override_settings(AIRALO_WEBHOOK_SECRETS=secrets, AIRALO_CLIENT_SECRET=client_secret):
         assert expected == conf.WEBHOOK_SECRETS
+
+
+@pytest.mark.parametrize("name", ["WEBHOOK_SECRETS", "ENCRYPTION_KEYS", "REFUND_REASONS"])
+def test_one_text_is_no_list_of_letters(settings, name: str) -> None:
+    setattr(settings, f"AIRALO_{name}", "s3cret-value")
+    with pytest.raises(AiraloConfigurationError, match=f"AIRALO_{name} must be a list") as refused:
+        getattr(conf, name)
+    assert "s3cret" not in str(refused.value)
+    assert masked("plain text") == "plain text"  # nothing else fails for it
 
 
 @pytest.mark.parametrize("slash", ["", "/"])

@@ -66,6 +66,20 @@ def test_a_late_202_for_an_order_that_was_given_up_is_shown_and_looked_up(airalo
     assert [kwargs["late"] for kwargs in heard.of("esim_order_completed")] == [True]
 
 
+@pytest.mark.parametrize("status", ["pending", "unconfirmed"])
+def test_a_late_202_leaves_nothing_of_the_tries_before(airalo, status):
+    left = {"error_code": 13, "error_reason": "Maintenance.", "look_up_first": True, "lookups": 9}
+    order = late_202(airalo, EsimOrderFactory(), lambda: EsimOrder.objects.update(status=status, due_at=None, **left))
+    assert (order.status, order.error_code, order.error_reason) == ("accepted", None, "")
+    assert (order.look_up_first, order.lookups) == (False, 0)
+
+
+def test_a_late_202_for_what_had_failed_has_it_looked_up_soon_and_says_still_why(airalo):
+    left = {"error_code": 34, "error_reason": "Out of stock.", "lookups": 9}
+    order = late_202(airalo, EsimOrderFactory(), lambda: EsimOrder.objects.update(status="failed", due_at=None, **left))
+    assert (order.status, order.error_code, order.error_reason, order.lookups) == ("failed", 34, "Out of stock.", 0)
+
+
 def test_a_late_202_stops_the_next_attempt_before_it_sends(airalo):
     """The first try was given up and a second one is on its way when the first turns out to have bought."""
     order = late_202(airalo, EsimOrderFactory(), lambda: EsimOrder.objects.update(attempt=2, due_at=FAR_AHEAD))

@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+from django.db import connection, connections
 
 from django_airalo import services
 from django_airalo.client.payloads import OrderData
 from django_airalo.exceptions import IllegalTransitionError
-from django_airalo.models import EsimOrder, OrderEvent
+from django_airalo.models import EsimOrder, OrderEvent, SubmissionPause
 from django_airalo.services import database
 from django_airalo.services.fulfilment import record_delivery, record_failure
 from django_airalo.services.transitions import TRANSITIONS, call_for_attention, change_status, lock
-from django_airalo.testing import order_payload
+from django_airalo.testing import failure_payload, order_payload
 from tests.factories import FAR_AHEAD, EsimOrderFactory, ago, at_airalo, due_now
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +116,23 @@ def test_an_order_that_is_gone_changes_nothing():
     assert change_status(order, "submitting", now=NOW, source="submit") is False
 
 
+def test_the_token_of_the_webhook_address_that_airalo_echoes_is_kept_nowhere(airalo, settings):
+    settings.AIRALO_WEBHOOK_URL_TOKEN = "s3cret-token"
+    echo = "Gone: https://shop.example.com/airalo/webhook/s3cret-token/"
+    refused, failed = EsimOrderFactory(), EsimOrderFactory(accepted=True, request_id="request-1")
+    airalo.answer(422, {"code": 34, "reason": echo})
+    services.submit_order(refused)
+    airalo.push(failure_payload("request-1", reason=echo))
+    airalo.answer(422, {"code": 11, "reason": echo})
+    pausing = services.submit_order(EsimOrderFactory())
+    call_for_attention(lock(failed.pk), echo, now=NOW, source="sweep")
+    rows = [*EsimOrder.objects.values(), *OrderEvent.objects.values(), *SubmissionPause.objects.values()]
+    assert "s3cret-token" not in str(rows)
+    failed.refresh_from_db()
+    assert failed.error_reason == failed.attention == "Gone: https://shop.example.com/airalo/webhook/•••/"
+    assert pausing.error_reason.startswith("Airalo answered HTTP 422, code 11: Gone: https://")
+
+
 def test_attention_is_called_once_for_each_reason():
     order = EsimOrderFactory()
     for reason in ("First.", "Second.", "First.", "Second."):
@@ -127,6 +145,23 @@ def test_attention_is_called_once_for_each_reason():
 def test_the_databases_clock_is_aware_and_about_right():
     assert abs((database.now() - datetime.now(UTC)).total_seconds()) < 2
     assert database.now().utcoffset().total_seconds() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="the others have no time zone of a connection")
+def test_the_databases_clock_is_in_utc_whatever_its_time_zone():
+    def in_zone(name):
+        connection.close()
+        connection.settings_dict["TIME_ZONE"] = name
+        for cached in ("timezone", "timezone_name"):
+            vars(connections["default"]).pop(cached, None)  # what ``connection`` stands for
+
+    in_zone("Pacific/Auckland")
+    try:
+        assert database.now().tzinfo is UTC
+        assert abs((database.now() - datetime.now(UTC)).total_seconds()) < 2
+    finally:
+        in_zone(None)
 
 
 # Cancelling and deciding

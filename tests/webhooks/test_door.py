@@ -59,6 +59,14 @@ def test_the_url_name_and_path():
 # What is not signed changes nothing
 
 
+def test_no_letter_of_a_secret_is_a_secret(nothing_changes, settings):
+    """The setting holds one text instead of a list: an error, and Airalo sends again."""
+    settings.AIRALO_WEBHOOK_SECRETS = "s3cret"
+    for secret in ("s", "s3cret"):
+        answer = post(BODY, sign_webhook(BODY, secret), client=Client(raise_request_exception=False))
+        assert answer.status_code == 500
+
+
 def forged(body: bytes) -> dict[str, str | None]:
     good = sign_webhook(body)
     return {

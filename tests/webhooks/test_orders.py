@@ -6,8 +6,9 @@ import pytest
 
 from django_airalo import services
 from django_airalo.models import Esim, EsimOrder, OrderEvent, WebhookEvent
+from django_airalo.services import database
 from django_airalo.testing import failure_payload, order_payload, sim_payload, webhook_payload
-from tests.factories import LONG_AGO, EsimFactory, EsimOrderFactory
+from tests.factories import LONG_AGO, EsimFactory, EsimOrderFactory, ago, at_airalo, due_now
 
 pytestmark = pytest.mark.django_db
 
@@ -238,9 +239,50 @@ def test_a_failure_fails_the_order(airalo, heard, name):
     assert (order.status, order.error_reason) == ("failed", "The package is out of stock.")
     assert order.error_code == (None if name in ("without code", "no sims", "absurd code") else 34)
     assert order.failed_at is not None
-    assert order.due_at is None
+    assert order.due_at > database.now()
     assert heard.names() == ["esim_order_status_changed", "esim_order_failed"]
     assert event().status == "processed"
+
+
+def test_a_success_after_a_failure_is_found_without_a_webhook(airalo, heard, settings):
+    settings.AIRALO_LOOKUP_DELAYS = [60, 3600]
+    order = EsimOrderFactory(accepted=True, request_id="request-1", lookups=9)
+    airalo.push(failure_payload("request-1"))
+    order.refresh_from_db()
+    assert abs((order.due_at - database.now()).total_seconds() - 60) < 5  # soon, however rare the look-ups were
+    at_airalo(airalo, order)
+    due_now(order)
+    airalo.settle()
+    order.refresh_from_db()
+    assert (order.status, order.due_at, order.esims.count()) == ("completed", None, 1)
+    assert heard.of("esim_order_completed")[0]["late"] is True
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_look_ups_after_a_failure_end(airalo, settings, listed):
+    settings.AIRALO_OVERDUE_AFTER = 100
+    order = EsimOrderFactory(accepted=True, request_id="request-1")
+    if listed:
+        at_airalo(airalo, order, sims=[], status={"slug": "failed"})
+    airalo.push(failure_payload("request-1"))
+    for failed, is_over in ((80, False), (90, False), (110, True)):
+        EsimOrder.objects.update(failed_at=ago(failed), accepted_at=ago(failed))
+        due_now(order)
+        airalo.settle()
+        order.refresh_from_db()
+        assert (order.status, order.due_at is None) == ("failed", is_over)
+    assert order.attention == ""
+
+
+def test_the_same_failure_again_is_not_noted_again(airalo):
+    order = EsimOrderFactory(accepted=True)
+    at_airalo(airalo, order, sims=[], status={"slug": "failed"})
+    for _ in range(3):
+        due_now(order)
+        airalo.settle()
+    order.refresh_from_db()
+    assert (order.status, order.error_reason) == ("failed", "Airalo lists the order as failed.")
+    assert list(order.events.values_list("new_status", flat=True)) == ["failed"]
 
 
 def test_a_failure_without_request_id_is_matched_by_description(airalo):
