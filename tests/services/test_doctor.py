@@ -261,6 +261,16 @@ def test_what_waits_for_a_person():
     assert "1 refund, 1 voucher" in look(checks[2]).message
 
 
+def test_what_airalo_took_otherwise_than_asked():
+    short = {"kind": "esim", "status": "created", "error": "Airalo gave 2 codes, not 3."}
+    Voucher.objects.create(accepted_at=LONG_AGO, **short)
+    Voucher.objects.create(**{**short, "status": "unconfirmed"})
+    assert level(shop_checks.requests_flawed) == "pass"
+    Voucher.objects.create(accepted_at=database.now(), **short)
+    finding = look(shop_checks.requests_flawed)
+    assert (finding.level, finding.message.endswith(": 1 voucher.")) == ("warn", True)
+
+
 def test_signals():
     event = OrderEvent.objects.create(order=EsimOrderFactory(), kind="noted", signal_due_at=FAR_AHEAD, signal_tries=2)
     assert level(shop_checks.signals_stuck) == "pass"
