@@ -117,6 +117,12 @@ def test_a_webhook_url_that_nobody_answers(settings, address):
     assert level(airalo_checks.webhook_url) == "fail"
 
 
+@pytest.mark.parametrize(("address", "expected"), [("", "skip"), ("http://127.0.0.1:9/", "warn")])
+def test_synchronous_orders_need_no_webhook_url(settings, address, expected):
+    settings.AIRALO_ORDER_MODE, settings.AIRALO_WEBHOOK_URL = "sync", address
+    assert level(airalo_checks.webhook_url) == expected
+
+
 def test_an_address_that_airalo_cannot_reach(settings, live_server):
     settings.AIRALO_WEBHOOK_URL = f"{live_server.url}/airalo/webhook/"
     settings.AIRALO_BASE_URL = "https://partners-api.example.com"
