@@ -178,7 +178,7 @@ def _missing_credentials(kind: type[Error | Warning], number: str) -> Iterator[C
 def _check_webhook_url() -> Iterator[CheckMessage]:
     if not conf.WEBHOOK_URL:
         yield Warning(
-            "AIRALO_WEBHOOK_URL is empty: Airalo refuses orders unless it was told an address by opt-in.",
+            "AIRALO_WEBHOOK_URL is empty: unless Airalo was told an address by opt-in, it refuses asynchronous orders.",
             hint="Set it to the public address of the view django_airalo:webhook.",
             id="django_airalo.W002",
         )

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
+from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -24,6 +24,7 @@ from django_airalo.models import (
     PackagePrice,
 )
 from django_airalo.models.pricing import PriceList
+from django_airalo.services import database
 
 from .base import ReadOnly, ReadOnlyAdmin, TabularInline
 
@@ -72,14 +73,30 @@ def _amounts(prices: dict[str, str]) -> SafeString:
 
 
 def _last_sync() -> str:
-    """When the catalogue was mirrored last, for the head of the list."""
-    last = CatalogueSync.objects.filter(kind=CatalogueSync.Kind.PACKAGES).order_by("-id").first()
-    if last is None:
+    """When the catalogue was mirrored last, and what became of the sync after that, for the head of the list."""
+    newest = CatalogueSync.objects.filter(kind=CatalogueSync.Kind.PACKAGES).order_by("-id").first()
+    if newest is None:
         return _("Never synced: run airalo_sync_packages.")
-    when = date_format(localtime(last.started_at), "SHORT_DATETIME_FORMAT")
-    if last.error:
-        return _("The last sync, %(when)s, failed: %(error)s") % {"when": when, "error": last.error[:200]}
-    return _("Last sync: %(when)s") % {"when": when}
+    if newest.succeeded:
+        return _("Last sync: %(when)s") % {"when": _when(newest)}
+    good = CatalogueSync.objects.last_success()
+    text = _("Last sync: %(when)s") % {"when": _when(good)} if good else _("Never synced.")
+    return f"{text} {_trouble(newest)}"
+
+
+def _trouble(run: CatalogueSync) -> str:
+    """What became of a sync that did not go well, or not yet."""
+    values = {"when": _when(run), "error": run.error[:200]}
+    if run.error:
+        return _("The one of %(when)s failed: %(error)s") % values
+    if run.lease_until and run.lease_until > database.now():
+        return _("One is running since %(when)s.") % values
+    return _("The one of %(when)s died or hangs.") % values
+
+
+def _when(run: CatalogueSync) -> str:
+    started_at = run.started_at
+    return date_format(localtime(started_at) if is_aware(started_at) else started_at, "SHORT_DATETIME_FORMAT")
 
 
 @admin.register(Operator)

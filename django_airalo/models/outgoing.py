@@ -34,6 +34,10 @@ class OutgoingQuerySet(models.QuerySet[Row]):
         """The rows of which nobody knows whether Airalo took them: a person must decide."""
         return self.filter(status=UNCONFIRMED)
 
+    def flawed(self) -> Self:
+        """The rows that Airalo took, but not as they were asked for: ``error`` says what is wrong."""
+        return self.filter(status=self.model.ACCEPTED).exclude(error="")
+
     def without_secrets(self) -> Self:
         """The same rows. Secrets are decrypted only when asked for: it costs time, and fails if the key is gone."""
         return self.defer(*self.model.SECRETS)

@@ -81,7 +81,9 @@ class _Listing:
         if operator.id is None:
             return
         covered = covered_countries(location, operator)
-        self.countries.update(covered)
+        for code, (title, image) in covered.items():
+            if title or code not in self.countries:
+                self.countries[code] = (title, image)
         values = operator_values(operator)
         values["digest"] = digest_of({**values, "countries": sorted(covered)})
         if self.known_operators.get(operator.id) != values["digest"]:
@@ -224,9 +226,14 @@ def _write(run: CatalogueSync, listing: _Listing, missing: list[_Known]) -> None
 
 def _write_countries(listing: _Listing) -> None:
     known = {code: (title, image) for code, title, image in Country.objects.values_list("code", "title", "image_url")}
+    # Where Airalo tells no title, an earlier one is better than the code.
+    told = {
+        code: (title, image) if title else known.get(code, (code, ""))
+        for code, (title, image) in listing.countries.items()
+    }
     changed = [
         Country(code=code, title=title, image_url=image)
-        for code, (title, image) in listing.countries.items()
+        for code, (title, image) in told.items()
         if known.get(code) != (title, image)
     ]
     _upsert(Country, changed, "code", ["title", "image_url"])

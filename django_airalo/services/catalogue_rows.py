@@ -80,7 +80,10 @@ def operator_values(operator: OperatorData) -> dict[str, Any]:
 
 
 def covered_countries(location: LocationData, operator: OperatorData) -> dict[str, tuple[str, str]]:
-    """The countries an operator covers: code -> title and image. Where Airalo lists none, those of its networks."""
+    """The countries an operator covers: code -> title and image, empty if it does not tell them.
+
+    Where Airalo lists none, those of its networks, which have no titles.
+    """
     countries = {
         country.country_code.upper()[:8]: (country.title[:255], country.image_url[:500])
         for country in operator.countries
@@ -89,7 +92,7 @@ def covered_countries(location: LocationData, operator: OperatorData) -> dict[st
     if not countries:
         codes = [coverage.code.upper() for coverage in operator.coverages] + [location.country_code]
         titles = {location.country_code: (location.title[:255], location.image_url[:500])}
-        countries = {code: titles.get(code, (code, "")) for code in codes if len(code) == 2}
+        countries = {code: titles.get(code, ("", "")) for code in codes if len(code) == 2}
     return countries
 
 

@@ -127,7 +127,8 @@ def _settle(row: Row, status: str, **fields: Any) -> None:
         if status != row.ACCEPTED:
             return
         fields = _keep_late_answer(row, fields, known)
-    level = logging.INFO if status == row.ACCEPTED else logging.ERROR
+    as_wanted = status == row.ACCEPTED and not fields["error"]
+    level = logging.INFO if as_wanted else logging.ERROR
     logger.log(level, "%s %s: %s %s", type(row).__name__, row.pk, status, fields["error"])
     signal_after_commit(type(row), row.pk)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core.cache import caches
 
 from django_airalo.client import get_client
+from django_airalo.client.cache import SharedCache
 from django_airalo.client.payloads import ProductInformationData
 from django_airalo.conf import conf
 from django_airalo.exceptions import AiraloNotFoundError
@@ -30,11 +31,12 @@ def product_information(package: Package | str, *, language: str | None = None) 
 
     Raises:
         AiraloPermissionError: the account may not read it.
-        AiraloAPIError: it could not be read.
+        AiraloAPIError: it could not be read, or the cache is away.
+        AiraloConfigurationError: credentials are missing.
     """
     slug = package.package_id if isinstance(package, Package) else package
     language = language or conf.CATALOGUE_LANGUAGE or None
-    cache = caches[conf.CACHE_ALIAS]
+    cache = SharedCache(caches[conf.CACHE_ALIAS])
     key = f"django_airalo:product:{digest_of({'slug': slug, 'language': language})}"
     kept = cache.get(key)
     if kept is not None:

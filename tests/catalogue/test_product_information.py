@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.db import transaction
 
 from django_airalo import services
-from django_airalo.exceptions import AiraloPermissionError
+from django_airalo.exceptions import AiraloCacheError, AiraloPermissionError
 from tests.factories import PackageFactory
 from tests.scripted_server import Answer
 
@@ -39,6 +40,13 @@ def test_none_is_remembered_too(server):
     assert services.product_information("test-1") is None
     assert services.product_information("test-1") is None
     assert len(server.requests(PATH)) == 1
+
+
+def test_a_cache_that_is_away_is_an_error_of_ours(server, settings):
+    table = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "no_such_table"}
+    settings.CACHES = {"default": table}
+    with pytest.raises(AiraloCacheError), transaction.atomic():
+        services.product_information("test-1")
 
 
 def test_an_error_is_raised_and_not_kept(server):

@@ -137,6 +137,23 @@ def test_where_airalo_lists_no_countries_those_of_the_networks_count(listed):
     assert set(Package.objects.for_country("IT").values_list("package_id", flat=True)) == {"it-1"}
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_country_keeps_its_title_where_only_networks_tell_of_it(listed, turn):
+    def titles(*locations):
+        listed(*locations)
+        services.sync_packages()
+        return dict(Country.objects.values_list("code", "title"))
+
+    def networks_alone(**fields):
+        roaming = operator(7, package("eu-1"), type="global", countries=("FR", "DE"), **fields)
+        return location("", {**roaming, "countries": []}, slug="europe")
+
+    named = location("FR", operator(8, package("fr-1"), countries=("FR",)))
+    assert titles(networks_alone()) == {"FR": "FR", "DE": "DE"}
+    assert titles(*[named, networks_alone(title="New")][::turn]) == {"FR": "Country FR", "DE": "DE"}
+    assert titles(networks_alone(title="Newer"), location("IT", operator(9, package("it-1"))))["FR"] == "Country FR"
+
+
 def test_an_operator_without_an_id_leaves_its_packages_on_sale(listed):
     listed(location("FR", operator(None, package("fr-1"))))
     services.sync_packages()

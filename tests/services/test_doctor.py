@@ -117,6 +117,12 @@ def test_a_webhook_url_that_nobody_answers(settings, address):
     assert level(airalo_checks.webhook_url) == "fail"
 
 
+@pytest.mark.parametrize(("address", "expected"), [("", "skip"), ("http://127.0.0.1:9/", "warn")])
+def test_synchronous_orders_need_no_webhook_url(settings, address, expected):
+    settings.AIRALO_ORDER_MODE, settings.AIRALO_WEBHOOK_URL = "sync", address
+    assert level(airalo_checks.webhook_url) == expected
+
+
 def test_an_address_that_airalo_cannot_reach(settings, live_server):
     settings.AIRALO_WEBHOOK_URL = f"{live_server.url}/airalo/webhook/"
     settings.AIRALO_BASE_URL = "https://partners-api.example.com"
@@ -259,6 +265,16 @@ def test_what_waits_for_a_person():
     Voucher.objects.create(kind="esim", status="unconfirmed")
     assert [level(check) for check in checks] == ["warn"] * 3
     assert "1 refund, 1 voucher" in look(checks[2]).message
+
+
+def test_what_airalo_took_otherwise_than_asked():
+    short = {"kind": "esim", "status": "created", "error": "Airalo gave 2 codes, not 3."}
+    Voucher.objects.create(accepted_at=LONG_AGO, **short)
+    Voucher.objects.create(**{**short, "status": "unconfirmed"})
+    assert level(shop_checks.requests_flawed) == "pass"
+    Voucher.objects.create(accepted_at=database.now(), **short)
+    finding = look(shop_checks.requests_flawed)
+    assert (finding.level, finding.message.endswith(": 1 voucher.")) == ("warn", True)
 
 
 def test_signals():

@@ -94,9 +94,13 @@ def test_without_a_reference_of_the_shops_it_gets_a_random_one(server, create):
     assert asked(server)[0]["vouchers"][0]["booking_reference"] == first.booking_reference
 
 
-def test_another_number_of_codes_than_asked_for_is_said(server, create):
+def test_another_number_of_codes_than_asked_for_is_said(server, create, caplog):
+    create(package_id="test-7days-1gb", quantity=2)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
     voucher = create(package_id="test-7days-1gb", quantity=3)
     assert (voucher.status, voucher.code_list, voucher.error) == ("created", CODES, "Airalo gave 2 codes, not 3.")
+    assert [record.levelname for record in caplog.records if "gave 2 codes" in record.message] == ["ERROR"]
+    assert list(Voucher.objects.flawed()) == [voucher]
 
 
 def test_a_code_for_credit(server, create):

@@ -85,13 +85,16 @@ def ip_allow_list(examination: Examination) -> Finding:
 
 def webhook_url(examination: Examination) -> Finding:
     """HEAD must be answered with 200, as Airalo's probe wants; an unsigned POST with 401, as our view does."""
-    address = conf.delivery_url
+    address, is_needed = conf.delivery_url, conf.ORDER_MODE != "sync"
+    bad = fail if is_needed else warn  # synchronous orders need no webhook; notices do
+    if not address and not is_needed:
+        return skip(_("AIRALO_WEBHOOK_URL is empty. Synchronous orders need none; notices and other orders do."))
     if not address:
-        return fail(
+        return bad(
             _("AIRALO_WEBHOOK_URL is empty."), _("Set it to the public address of the view django_airalo:webhook.")
         )
     if urlsplit(address).hostname in _LOCAL_HOSTS and urlsplit(conf.BASE_URL).hostname not in _LOCAL_HOSTS:
-        return fail(
+        return bad(
             _("Airalo cannot reach %(address)s: it is this machine's own name for itself.") % {"address": address},
             _("Set AIRALO_WEBHOOK_URL to the shop's public address."),
         )
@@ -99,19 +102,19 @@ def webhook_url(examination: Examination) -> Finding:
         head = requests.head(address, timeout=_timeout(), allow_redirects=False).status_code
         post = requests.post(address, data=b"{}", timeout=_timeout(), allow_redirects=False).status_code
     except requests.RequestException as error:
-        return fail(
+        return bad(
             _("%(address)s cannot be reached from here: %(error)s.")
             % {"address": address, "error": type(error).__name__},
             _("See that the name, the certificate and the web server are right; the log of the web server may help."),
         )
     values = {"address": address, "head": head, "post": post}
     if head != 200:
-        return fail(
+        return bad(
             _("HEAD %(address)s is answered with %(head)s; Airalo wants 200.") % values,
             _("Lead the address to the view django_airalo:webhook, without a redirect or a login before it."),
         )
     if post != 401:
-        return fail(
+        return bad(
             _("An unsigned POST to %(address)s is answered with %(post)s, not with 401: it is not our view.") % values,
             _("Lead the address to the view django_airalo:webhook, and let nothing before it answer."),
         )

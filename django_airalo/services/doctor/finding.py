@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Literal
 
 from django_airalo.exceptions import AiraloError
 from django_airalo.models import BalanceRecord
 from django_airalo.services import account
+
+#: What is older says nothing of how things are now; and what cannot be undone must not be warned of for ever.
+LATELY = timedelta(days=7)
 
 Level = Literal["pass", "warn", "fail", "skip"]
 

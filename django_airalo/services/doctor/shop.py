@@ -28,7 +28,7 @@ from django_airalo.models.pricing import fresh_rates
 from django_airalo.models.signalled import Signalled
 from django_airalo.services import account, database, encryption, heartbeats, nudges, syncs
 
-from .finding import Check, Examination, Finding, fail, passed, skip, warn
+from .finding import LATELY, Check, Examination, Finding, fail, passed, skip, warn
 
 #: A sweep every minute is what the documents ask for.
 SWEEP_SEEN = timedelta(minutes=5)
@@ -232,6 +232,21 @@ def requests_unconfirmed(examination: Examination) -> Finding:
     return passed(_("No refund and no voucher is unconfirmed."))
 
 
+def requests_flawed(examination: Examination) -> Finding:
+    """Of late, Airalo did what it was asked to: as many codes as are paid for, and once."""
+    since = database.now() - LATELY
+    flawed = (
+        Refund.objects.flawed().filter(accepted_at__gte=since),
+        Voucher.objects.flawed().filter(accepted_at__gte=since),
+    )
+    if text := _requests(*flawed):
+        return warn(
+            _("Taken by Airalo, but not as asked for: %(requests)s.") % {"requests": text},
+            _("See their errors in the admin, and ask Airalo's support."),
+        )
+    return passed(_("Airalo took refunds and vouchers as they were asked for."))
+
+
 def signals_stuck(examination: Examination) -> Finding:
     counts = {}
     for model in apps.get_app_config("django_airalo").get_models():
@@ -291,6 +306,7 @@ CHECKS = (
     Check("orders_unconfirmed", orders_unconfirmed, needs=_STORED),
     Check("orders_attention", orders_attention, needs=_STORED),
     Check("requests_unconfirmed", requests_unconfirmed, needs=_STORED),
+    Check("requests_flawed", requests_flawed, needs=_STORED),
     Check("signals", signals_stuck, needs=_STORED),
     Check("catalogue", catalogue, needs=_STORED),
     Check("exchange_rates", exchange_rates, needs=_STORED),

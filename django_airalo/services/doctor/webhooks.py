@@ -12,12 +12,10 @@ from django_airalo.conf import conf
 from django_airalo.models import EsimOrder, WebhookEvent
 from django_airalo.services import database
 
-from .finding import Check, Examination, Finding, passed, skip, warn
+from .finding import LATELY, Check, Examination, Finding, passed, skip, warn
 
 Status = WebhookEvent.Status
 
-#: What is older says nothing of how the shop is set up now, and nobody would be done with it.
-LATELY = timedelta(days=7)
 #: A webhook may overtake the answer that names its order, and an order may be looked up before its webhook comes.
 PATIENCE = timedelta(hours=1)
 #: How many webhooks are looked at.
