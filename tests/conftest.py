@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -16,6 +18,18 @@ _UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow
 settings.register_profile("random", _UNHURRIED)
 settings.register_profile("suite", _UNHURRIED, derandomize=True)
 settings.load_profile("suite")
+
+_look_up = socket.getaddrinfo
+
+
+def _of_this_machine_only(host: Any, *arguments: Any, **named: Any) -> Any:
+    """No test waits for a name server to say that there is no shop.example.com."""
+    if host in (None, "localhost", "127.0.0.1", "::1"):
+        return _look_up(host, *arguments, **named)
+    raise socket.gaierror(socket.EAI_NONAME, f"a test looked for {host}")
+
+
+socket.getaddrinfo = _of_this_machine_only
 
 
 @pytest.fixture(autouse=True)

@@ -102,7 +102,7 @@ def test_what_is_there_in_a_moment_is_waited_for(cache: BaseCache) -> None:
         limit.take()
 
     # Nine calls in steps of an eighth of a second touch nine of them.
-    assert 0.8 < time.monotonic() - started < 5
+    assert time.monotonic() - started > 0.8
 
 
 def test_what_would_take_long_is_not_waited_for(cache: BaseCache, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,19 +206,18 @@ def test_a_lock_that_nobody_gives_back_is_waited_for_and_then_reported(cache: Ba
     with pytest.raises(AiraloTokenError, match="for too long"):
         store.get()
 
-    assert 0.2 <= time.monotonic() - started < 2
+    assert time.monotonic() - started >= 0.2
     assert fetched == []
     assert cache.get(store._lock_key) == "somebody"  # not ours to take away
 
 
 def test_a_token_that_comes_while_waiting_is_taken(make_client: MakeClient, server: ScriptedServer) -> None:
     server.on("/v2/token", Answer(200, token_answer(1).body, delay=0.3))
-    threads = [threading.Thread(target=make_client().get_token) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    clients = [make_client(), make_client()]
+    with ThreadPoolExecutor(2) as pool:
+        tokens = list(pool.map(AiraloClient.get_token, clients))
 
+    assert tokens == [token(1), token(1)]
     assert asked(server) == 1
 
 
@@ -381,7 +380,7 @@ def test_eight_threads_with_a_revoked_token_replace_it_once(
     barrier = threading.Barrier(8)
     for number in range(8):
         # The refusal comes late, so that on a busy machine, too, all threads have started with the old token.
-        refusal = replace(UNAUTHORIZED, delay=1.0)
+        refusal = replace(UNAUTHORIZED, delay=3)
         server.on(f"/v2/orders/{number}", refusal, Answer(200, {"data": {"id": number}}))
 
     def ask(number: int) -> int | None:

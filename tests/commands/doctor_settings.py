@@ -11,4 +11,5 @@ CACHES = {
 }
 AIRALO_BASE_URL = os.environ["DOCTOR_AIRALO"]
 AIRALO_CLIENT_ID, AIRALO_CLIENT_SECRET = "emulator-client", "emulator-secret"
+AIRALO_WEBHOOK_URL = "http://127.0.0.1:9/airalo/webhook/"  # where nothing listens: no name is looked up outside
 AIRALO_WEBHOOK_URL_TOKEN = "s3cret-token"

@@ -37,6 +37,7 @@ def sign_up(page: Any) -> None:
     page.fill("[name=password1]", "a-long-way-from-home")
     page.fill("[name=password2]", "a-long-way-from-home")
     page.locator("main form button[type=submit]").click()
+    page.wait_for_url(lambda url: "sign-up" not in url)  # else the next page may come before the account
 
 
 def decode(png: bytes) -> str:
@@ -83,7 +84,7 @@ def test_sees_what_is_wrong_with_a_declined_card(page: Any) -> None:
     page.locator("a[href$='/checkout/']").first.click()
     page.locator("input[type=radio]").last.check()
     page.locator("main form button[type=submit]").click()
-    assert page.locator(".errorlist").first.is_visible()
+    page.locator(".errorlist").first.wait_for()
     page.goto("/orders/")
     assert page.locator("a[href^='/orders/']:not([href='/orders/'])").count() == 0
 

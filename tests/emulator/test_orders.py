@@ -146,8 +146,8 @@ def test_the_order_list_is_searched_with_like(partner: Partner, package_id: str)
     assert found(iccid=orders[1]["sims"][0]["iccid"][4:]) == [ids[1]]
     assert found(order_status="completed") == ids[::-1]
     assert found(order_status="refunded") == []
-    day = orders[0]["created_at"][:10]
-    assert found(created_at=f"{day} - {day}") == ids[::-1]
+    first, last = orders[0]["created_at"][:10], orders[2]["created_at"][:10]  # two days at midnight
+    assert found(created_at=f"{first} - {last}") == ids[::-1]
     assert found(created_at="2001-01-01 - 2001-01-31") == []
 
 

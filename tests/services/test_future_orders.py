@@ -32,29 +32,32 @@ def airalo():
 # Placing
 
 
+# Days are counted in the test: at midnight, those of the time when the tests were collected are others.
 @pytest.mark.parametrize(
     "due_date",
     [
-        in_days(1),
-        in_days(0),
-        in_days(-5),
-        in_days(1, hour=23, minute=59),
-        in_days(367),
-        in_days(30).replace(tzinfo=None),
-        in_days(30).date(),
-        "2026-12-01 10:00",
-        5,
+        lambda: in_days(1),
+        lambda: in_days(0),
+        lambda: in_days(-5),
+        lambda: in_days(1, hour=23, minute=59),
+        lambda: in_days(367),
+        lambda: in_days(30).replace(tzinfo=None),
+        lambda: in_days(30).date(),
+        lambda: "2026-12-01 10:00",
+        lambda: 5,
     ],
+    ids=["1", "0", "-5", "1 to its end", "367", "naive", "a date", "text", "a number"],
 )
 def test_a_wrong_date_is_refused(airalo, due_date):
     with pytest.raises(ValidationError) as refused:
-        services.place_order(package_id="test", due_date=due_date)
+        services.place_order(package_id="test", due_date=due_date())
     assert set(refused.value.message_dict) == {"due_date"}
     assert not EsimOrder.objects.exists()
 
 
-@pytest.mark.parametrize("due_date", [in_days(2, hour=0, minute=0), in_days(364)])
-def test_the_first_and_the_last_date(airalo, due_date):
+@pytest.mark.parametrize(("days", "fields"), [(2, {"hour": 0, "minute": 0}), (364, {})])
+def test_the_first_and_the_last_date(airalo, days, fields):
+    due_date = in_days(days, **fields)
     assert services.place_order(package_id="test", due_date=due_date).due_date == due_date
 
 
