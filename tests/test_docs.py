@@ -17,6 +17,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.core.management import get_commands
 from django.test import TestCase
+from django.utils.functional import cached_property
 
 import django_airalo
 from django_airalo import services
@@ -188,10 +189,10 @@ def test_the_size_of_the_catalogue_is_that_of_the_emulator():
 
 
 def test_the_options_of_the_emulator_are_documented():
-    """autodoc shows a field of the options only if a comment says what it is."""
+    """autodoc shows a field of the options only if a comment says what it is; before a colon it would see a type."""
     source = inspect.getsource(Options)
     for option in dataclasses.fields(Options):
-        assert re.search(rf"^    #: .+\n    {option.name}: ", source, re.MULTILINE), option.name
+        assert re.search(rf"^    #: [^:\n]+\n    {option.name}: ", source, re.MULTILINE), option.name
 
 
 def test_the_keywords_of_the_emulator_that_differ_from_its_command_line():
@@ -243,6 +244,11 @@ def test_a_model_is_documented_with_its_fields(model):
     documented = fields_documented(model)
     assert columns - documented == own
     assert all(hasattr(model, name) for name in documented), "something else was documented"
+    for name, item in vars(model).items():
+        if isinstance(item, property | cached_property) and not name.startswith("_"):
+            first = (item.__doc__ or "").split("\n")[0]
+            assert first, name
+            assert not re.search(r":\s", first), f"{name}: autodoc would take what is before the colon for a type"
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
