@@ -71,7 +71,7 @@ class Options:
     discount_percentage: int = 20
     #: The names of brands that exist. ``None`` means any.
     brands: tuple[str, ...] | None = None
-    #: More top-ups of one eSIM are refused with ``order_exceed_limit`` (not documented). ``None`` means never.
+    #: More top-ups of one eSIM than this are refused with ``order_exceed_limit`` (undocumented). ``None`` means never.
     topups_per_esim: int | None = None
     #: The reasons for a refund that are taken. ``None`` means any.
     refund_reasons: tuple[str, ...] | None = REFUND_REASONS
