@@ -12,6 +12,7 @@ from django.db import models
 from sphinx.domains.python import PyObject
 
 import django_airalo
+from django_airalo.emulator.options import Options
 
 settings.configure(
     SECRET_KEY="documentation-only",  # noqa: S106  guards nothing
@@ -42,9 +43,9 @@ html_copy_source = False
 
 
 def _leave_out_the_arguments(app, what, name, item, options, signature, return_annotation):
-    """A shop gets rows and querysets from managers and services, so nobody need know what Django makes them from."""
-    is_made_by_django = what == "class" and issubclass(item, (models.Model, models.QuerySet, models.Choices))
-    return ("", return_annotation) if is_made_by_django else None
+    """Nobody need know what Django makes rows and querysets from; and options are listed one by one."""
+    is_told_elsewhere = what == "class" and issubclass(item, (models.Model, models.QuerySet, models.Choices, Options))
+    return ("", return_annotation) if is_told_elsewhere else None
 
 
 def _say_the_values(app, what, name, item, options, lines):

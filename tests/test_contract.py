@@ -21,6 +21,7 @@ from django.test import override_settings
 from django.urls import reverse
 
 from django_airalo import exceptions, services, signals, testing
+from django_airalo.checks import check_settings
 from django_airalo.client import AiraloClient, payloads
 from django_airalo.conf import Settings, conf
 from django_airalo.models import Esim, EsimOrder, EsimPackage, OrderEvent, Refund, UsageStatus, Voucher, WebhookEvent
@@ -237,6 +238,13 @@ def test_the_checks_page_tells_the_deployment_checks_apart():
     called = re.findall(r"\b_\w+(?=\()", functions["check_deployment"])
     source = functions["check_deployment"] + "".join(functions[name] for name in called if name != "_check_types")
     assert documented == {f"django_airalo.{number}" for number in re.findall(r"\b[EW]\d{3}\b", source)}
+
+
+def test_the_check_of_every_start_looks_at_each_setting_but_the_one_that_the_page_names():
+    [excepted] = re.findall(r"every setting but \[`AIRALO_(\w+)`\]", read("reference/checks.md"))
+    for name in SETTING_NAMES:
+        with bare_settings(**{"AIRALO_CLIENT_ID": "x", "AIRALO_CLIENT_SECRET": "x", f"AIRALO_{name}": object()}):
+            assert bool(check_settings()) == (name != excepted), name
 
 
 # Statuses

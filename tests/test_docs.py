@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
+import dataclasses
 import importlib
 import inspect
 import re
@@ -12,13 +14,19 @@ import unittest
 
 import pytest
 from django.apps import apps
+from django.contrib import admin
 from django.core.management import get_commands
 from django.test import TestCase
+from django.utils.functional import cached_property
 
 import django_airalo
 from django_airalo import services
+from django_airalo.emulator.catalogue import Catalogue
+from django_airalo.emulator.catalogue_data import TEST_PACKAGES
+from django_airalo.emulator.cli import add_arguments
+from django_airalo.emulator.options import Options
 
-from .pages import DOCS, FENCE, PACKAGE, PAGES, ROOT, check_sites, headings, python_blocks, read, rows, section
+from .pages import DOCS, FENCE, PACKAGE, PAGES, ROOT, check_sites, headings, python_blocks, read, rows, section, ticked
 
 
 def slug(heading: str) -> str:
@@ -109,6 +117,148 @@ def test_the_calls_of_services_in_a_page_fit_their_signatures(page):
             if called in services.__all__ and f"import {called}" in code:
                 parameters = inspect.signature(getattr(services, called)).parameters
                 assert {keyword.arg for keyword in node.keywords} <= set(parameters), called
+
+
+def test_the_index_leads_to_each_page():
+    text = re.sub(r"^```\{toctree\}.*?^```$", "", read("index.md"), flags=re.DOTALL | re.MULTILINE)
+    pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md") if "_build" not in page.parts}
+    assert pages - set(re.findall(r"\]\(([^)#\s]+\.md)", text)) == {"index.md", "changelog.md"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_offers_no_top_ups_where_it_sells_esims(page):
+    for code in python_blocks(page.read_text()):
+        assert len(re.findall(r"\.on_sale\(\)", code)) == len(
+            re.findall(r"\.on_sale\(\)\s*\.(?:sims|topups)\(\)", code)
+        )
+
+
+# What pages say of the code
+
+
+def test_the_tasks_of_the_services_page_are_those_of_the_code():
+    documented = section(read("reference/services.md"), "## As tasks").split("tasks of Django's Tasks API")[0]
+    module = ast.parse((PACKAGE / "tasks.py").read_text())
+    functions = [node for node in module.body if isinstance(node, ast.FunctionDef)]
+    tasks = [node.name for node in functions if [ast.unparse(item) for item in node.decorator_list] == ["_task"]]
+    assert ticked(documented.split("\n", 1)[1]) == ["django_airalo.tasks", *tasks]
+
+
+def test_the_services_that_wait_for_airalo_exist():
+    named = ticked(section(read("reference/services.md"), "## Which of them wait for Airalo"))
+    assert set(named) - set(services.__all__) == {"sync", "pending"}
+
+
+def test_the_exceptions_page_says_which_services_raise_a_conflict():
+    [row] = [row for row in rows(read("reference/exceptions.md")) if row[0] == "`IdempotencyConflictError`"]
+    raising = {
+        name for name in services.__all__ if "IdempotencyConflictError:" in (getattr(services, name).__doc__ or "")
+    }
+    assert {name.removesuffix("()") for name in ticked(row[1]) if name.endswith("()")} == raising
+
+
+def test_the_floors_of_the_architecture_page_are_those_that_are_enforced():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [layer.replace("django_airalo.", "").split(" | ") for layer in contracts[0]["layers"]]
+    table = rows(section(read("explanation/architecture.md"), "## Rooms and floors"))
+    assert [ticked(row[1]) for row in table] == layers
+    assert [int(row[0].split(",")[0]) for row in table] == list(reversed(range(len(layers))))
+
+
+def test_only_pricing_rules_can_be_edited_in_the_admin_as_the_pages_say(admin_user, rf):
+    request = rf.get("/")
+    request.user = admin_user
+    editable = {
+        model.__name__
+        for model, page in admin.site._registry.items()
+        if model._meta.app_label == "django_airalo"
+        and any(page.get_model_perms(request)[do] for do in ("add", "change"))
+    }
+    assert editable == {"PricingRule"}
+    assert "read-only, but for [pricing rules]" in section(read("how-to/going-live.md"), "## Permissions")
+
+
+def test_the_size_of_the_catalogue_is_that_of_the_emulator():
+    catalogue = Catalogue(Options().seed, discount=False)
+    sims, topups = len(set(catalogue.packages) - set(TEST_PACKAGES)), len(catalogue.topups)
+    for page in ("reference/commands.md", "how-to/catalogue.md"):
+        assert f"added={sims + topups} changed=0" in read(page)
+    assert f"some {(sims + topups) // 100 * 100:,}, eSIMs and top-ups" in read("tutorial/sell-your-first-esim.md")
+    text = " ".join(read("how-to/emulator.md").split())
+    assert f"some {sims // 1000 * 1000:,} invented eSIM packages and {topups // 100 * 100:,} top-ups" in text
+
+
+def test_the_options_of_the_emulator_are_documented():
+    """autodoc shows a field of the options only if a comment says what it is; before a colon it would see a type."""
+    source = inspect.getsource(Options)
+    for option in dataclasses.fields(Options):
+        assert re.search(rf"^    #: [^:\n]+\n    {option.name}: ", source, re.MULTILINE), option.name
+
+
+def test_the_keywords_of_the_emulator_that_differ_from_its_command_line():
+    parser = argparse.ArgumentParser(add_help=False)
+    add_arguments(parser)
+    table = rows(section(read("how-to/emulator.md"), "## All options"))
+    documented = {ticked(row[0])[0].split()[0]: ticked(row[1])[0].split("=")[0] for row in table}
+    keywords = {option.name for option in dataclasses.fields(Options)}
+    for action in parser._actions:
+        [option] = action.option_strings
+        usual = option.removeprefix("--").replace("-", "_")
+        if usual == "script":
+            continue
+        assert (option in documented) == (usual not in keywords), option
+        assert documented.pop(option, usual) in keywords, option
+    assert not documented
+
+
+# Models
+
+#: Columns that are for the package alone: not documented, so not promised.
+OWN_COLUMNS = {
+    "EsimOrder": {"attempt", "lookups", "look_up_first"},
+    "Esim": {"news_expected_at", "packages_due"},
+    "Package": {"digest"},
+    "Operator": {"digest"},
+    "CompatibleDevice": {"key"},
+    "CatalogueSync": {"lease", "lease_until"},
+}
+MODELS = list(apps.get_app_config("django_airalo").get_models())
+
+
+def fields_documented(cls: type) -> set[str]:
+    """What the docstrings of a class and of those it comes from list as their attributes."""
+    names: set[str] = set()
+    for parent in cls.__mro__:
+        _, _, listed = inspect.cleandoc(parent.__dict__.get("__doc__") or "").partition("\nAttributes:\n")
+        names |= set(re.findall(r"^    (\w+)(?: \([^)]*\))?: ", listed, re.MULTILINE))
+    return names
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_a_model_is_documented_with_its_fields(model):
+    page = read("reference/models.md")
+    assert f".. autoclass:: django_airalo.models.{model.__name__}\n   :members:\n" in page
+    columns = {field.name for field in model._meta.get_fields() if field.concrete} - {"id"}
+    own = OWN_COLUMNS.get(model.__name__, set())
+    assert own <= columns
+    documented = fields_documented(model)
+    assert columns - documented == own
+    assert all(hasattr(model, name) for name in documented), "something else was documented"
+    for name, item in vars(model).items():
+        if isinstance(item, property | cached_property) and not name.startswith("_"):
+            first = (item.__doc__ or "").split("\n")[0]
+            assert first, name
+            assert not re.search(r":\s", first), f"{name}: autodoc would take what is before the colon for a type"
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_the_querysets_of_a_model_are_documented(model):
+    queryset = type(model._default_manager.all())
+    for kind in [kind for kind in queryset.__mro__ if kind.__module__.startswith("django_airalo.")]:
+        methods = [name for name, item in vars(kind).items() if inspect.isfunction(item)]
+        assert all(inspect.getdoc(getattr(kind, name)) for name in methods)
+        is_shown = f".. autoclass:: {kind.__module__}.{kind.__name__}\n   :members:\n" in read("reference/models.md")
+        assert is_shown == bool(methods)
 
 
 # Examples that run

@@ -1,4 +1,4 @@
-"""What all admins share: Airalo and the services are the authority, so nothing is edited by hand."""
+"""What all admins but that of pricing rules share: Airalo and the services are the authority, so nothing is edited."""
 
 from __future__ import annotations
 

@@ -49,11 +49,11 @@ class Options:
     host: str = "127.0.0.1"
     #: The port to listen on; 0 takes a free one. (On the command line 8010 is the default.)
     port: int = 0
-    #: An SQLite file for the ledger. ``None``: in memory, gone when the emulator stops.
+    #: An SQLite file for the ledger. ``None`` keeps it in memory until the emulator stops.
     ledger: Path | str | None = None
     #: A PEM file; with it the emulator speaks HTTPS.
     tls_certificate: Path | str | None = None
-    #: A PEM file. ``None``: the key is in the certificate's file.
+    #: A PEM file. With ``None`` the key is in the certificate's file.
     tls_key: Path | str | None = None
     #: The partner's id.
     client_id: str = DEFAULT_CLIENT_ID
@@ -63,27 +63,27 @@ class Options:
     seed: int = 1
     #: The balance of a new ledger; an existing ledger keeps its own.
     balance: Decimal = Decimal("10000.00")
-    #: As Airalo's sandbox: no webhooks, nothing deducted, no waiting for a future order's date.
+    #: Whether to act as Airalo's sandbox, with no webhooks, nothing deducted and no waiting for a future order's date.
     sandbox: bool = False
     #: ``net_pricing``, or ``discount_pricing``, which tells no net price.
     pricing_model: str = "net_pricing"
     #: Per cent off the retail price under ``discount_pricing``.
     discount_percentage: int = 20
-    #: The names of brands that exist. ``None``: any.
+    #: The names of brands that exist. ``None`` means any.
     brands: tuple[str, ...] | None = None
-    #: More top-ups of one eSIM are refused with ``order_exceed_limit`` (not documented). ``None``: any number.
+    #: More top-ups of one eSIM than this are refused with ``order_exceed_limit`` (undocumented). ``None`` means never.
     topups_per_esim: int | None = None
-    #: The reasons for a refund that are taken. ``None``: any.
+    #: The reasons for a refund that are taken. ``None`` means any.
     refund_reasons: tuple[str, ...] | None = REFUND_REASONS
     #: Take the price of eSIM vouchers when they are made (not documented).
     charge_vouchers: bool = True
-    #: Seconds for which an eSIM's usage is told as it was (Airalo: 1200, in its sandbox 3600).
+    #: Seconds for which an eSIM's usage is told as it was (Airalo 1200, its sandbox 3600).
     usage_cache: float = 0.0
     #: From page 2 on, the ``data`` of the packages is an object keyed by index, not a list.
     keyed_pages: bool = True
     #: Show the ``test-…`` packages in the catalogue too (they can always be ordered).
     list_test_packages: bool = False
-    #: ``False``: the partner may not see the product information of packages (403).
+    #: Whether the partner may see the product information of packages. If not, the answer is 403.
     product_information: bool = True
     #: The rows of ``GET /v2/packages/overrides``; their real shape is not known.
     overrides: tuple[dict[str, Any], ...] = ()
@@ -91,7 +91,7 @@ class Options:
     list_failed: bool = False
     #: Seconds between the fulfilment of an order and its being found in the order list.
     listing_delay: float = 0.0
-    #: The shape of a success webhook: ``enveloped``, ``flat`` or ``nested``.
+    #: The shape of a success webhook, ``enveloped``, ``flat`` or ``nested``.
     webhook_shape: str = "enveloped"
     #: Seconds between the acceptance (202) of an order and its fulfilment, and so its webhook.
     webhook_delay: float = 1.0
@@ -111,9 +111,9 @@ class Options:
     head_probe: bool = True
     #: Seconds that a token is good for, told as ``expires_in``.
     token_lifetime: int = 31_622_400
-    #: ``False``: answer however many calls come.
+    #: Whether calls beyond ``limits`` are refused.
     rate_limits: bool = True
-    #: Calls allowed in so many seconds, by the name of the endpoint. Default: what Airalo documents.
+    #: Calls allowed in so many seconds, by the name of the endpoint. The default is what Airalo documents.
     limits: dict[str, tuple[int, float]] = field(default_factory=lambda: dict(DOCUMENTED_LIMITS))
     #: The share of calls that get a fault drawn at random from the seed, from 0 to 1.
     fault_rate: float = 0.0

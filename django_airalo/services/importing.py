@@ -64,15 +64,16 @@ def import_orders(
 ) -> ImportReport:
     """Take over the orders that Airalo lists and this shop does not know, with their eSIMs.
 
-    They are completed orders without a user, marked by ``is_imported``; the shop may set ``user``. An order is imported
-    once, however often this runs and in however many processes. Receivers hear nothing, as the shop has long dealt
-    with these orders, unless ``signal`` is set.
+    They are orders without a user, marked by ``is_imported``; the shop may set ``user``. Those that Airalo lists as
+    failed or refunded, without eSIMs, are failed; the others are completed. An order is imported once, however often
+    this runs and in however many processes. Receivers hear nothing, as the shop has long dealt with these orders,
+    unless ``signal`` is set.
 
     Args:
         since: only orders made on this day or later, as Airalo dates them.
         until: only orders made on this day or earlier.
         dry_run: only count.
-        signal: send the signals of completed orders for them.
+        signal: send the signals of completed and failed orders for them.
         progress: called after each page with the number of the page and of the last one, if Airalo says it.
 
     Raises:
