@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -42,6 +42,9 @@ def airalo():
         in_days(367),
         in_days(30).replace(tzinfo=None),
         in_days(30).date(),
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=-7))),
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=7))),
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=7))),
         "2026-12-01 10:00",
         5,
     ],
