@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -78,6 +78,11 @@ def _validate_way(mode: Any, due_date: Any, refuse: Callable[[str, str], None]) 
         return
     if not isinstance(due_date, datetime) or due_date.utcoffset() is None:
         refuse("due_date", _("%(value)r is not a datetime with a time zone.") % {"value": due_date})
+    else:
+        try:
+            due_date.astimezone(UTC)
+        except OverflowError:  # the last hours of the year 9999, the first of the year 1
+            refuse("due_date", _("%(value)r is no date in UTC.") % {"value": due_date})
     if mode == EsimOrder.Mode.SYNC:
         refuse("mode", _("A future order cannot be synchronous."))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -43,10 +43,26 @@ def airalo():
         lambda: in_days(367),
         lambda: in_days(30).replace(tzinfo=None),
         lambda: in_days(30).date(),
+        lambda: datetime.max.replace(tzinfo=timezone(timedelta(hours=-7))),
+        lambda: datetime.min.replace(tzinfo=timezone(timedelta(hours=7))),
+        lambda: datetime.max.replace(tzinfo=timezone(timedelta(hours=7))),
         lambda: "2026-12-01 10:00",
         lambda: 5,
     ],
-    ids=["1", "0", "-5", "1 to its end", "367", "naive", "a date", "text", "a number"],
+    ids=[
+        "1",
+        "0",
+        "-5",
+        "1 to its end",
+        "367",
+        "naive",
+        "a date",
+        "after all",
+        "before all",
+        "the end",
+        "text",
+        "a number",
+    ],
 )
 def test_a_wrong_date_is_refused(airalo, due_date):
     with pytest.raises(ValidationError) as refused:
