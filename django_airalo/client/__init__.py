@@ -47,7 +47,7 @@ class AiraloClient(CatalogueEndpoints, OrderEndpoints, SimEndpoints, AccountEndp
         client_id: default ``AIRALO_CLIENT_ID``.
         client_secret: default ``AIRALO_CLIENT_SECRET``.
         base_url: default ``AIRALO_BASE_URL``, without ``/v2``.
-        timeout: seconds to connect and seconds to wait for an answer.
+        timeout: seconds to connect, and seconds in which an answer must have come in full.
         cache: a Django cache that all processes share; default ``AIRALO_CACHE_ALIAS``.
         session: a ``requests.Session``; by default one that never sends a POST twice.
     """

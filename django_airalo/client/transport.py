@@ -8,14 +8,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from http.cookiejar import DefaultCookiePolicy
+from json import loads
 from typing import Any, Self
 
 import requests
 from django.views.decorators.debug import sensitive_variables
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.connection import HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
     MaxRetryError,
@@ -33,11 +31,15 @@ from django_airalo.exceptions import (
     AiraloTimeoutError,
 )
 
+from .connections import Adapter
 from .errors import error_for
 from .limits import RateLimit
 from .token import TokenStore
 
 logger = logging.getLogger("django_airalo.client")
+
+#: Bytes of an answer at most, unpacked: several times the whole catalogue.
+MAX_ANSWER = 64 * 1024 * 1024
 
 _BAD_ADDRESS = (
     requests.exceptions.InvalidURL,
@@ -82,26 +84,6 @@ RETRY = GetRetry(
 )
 
 
-class _HTTPSConnection(HTTPSConnection):
-    """Makes every failure of the TLS handshake, before which nothing is sent, one of connecting."""
-
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except OSError as error:
-            raise NewConnectionError(self, f"{type(error).__name__}: {error}") from error
-
-
-class _HTTPSConnectionPool(HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": HTTPConnectionPool, "https": _HTTPSConnectionPool}
-
-
 class _Authorization(AuthBase):
     """Sets the token, if there is one; as ``auth=``, since requests would otherwise put in what a .netrc file says."""
 
@@ -117,7 +99,7 @@ class _Authorization(AuthBase):
 def build_session(pool_size: int = 10) -> requests.Session:
     """A session with pooled connections that keeps no cookies and sends no POST twice."""
     session = requests.Session()
-    adapter = _Adapter(max_retries=RETRY, pool_connections=2, pool_maxsize=pool_size)
+    adapter = Adapter(max_retries=RETRY, pool_connections=2, pool_maxsize=pool_size)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -151,11 +133,14 @@ class Transport:
         json: Any = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        patience: int = 1,
     ) -> Any:
         """Send a request; with ``tokens``, authenticated, and once more with a new token after a 401.
 
-        With ``limits``, each of the two is counted in all of them first, and not sent if one has no room for it.
+        With ``limits``, each of the two is counted in all of them first, and not sent if one has no room for it. The
+        answer may take ``patience`` times the time-out for reading.
         """
+        connect_timeout, read_timeout = self._timeout
 
         def attempt(token: str | None) -> Any:
             for limit in limits:
@@ -168,6 +153,7 @@ class Transport:
                 json=json,
                 data=form,
                 headers={**self._headers, **(headers or {})},
+                timeout=(connect_timeout, read_timeout * patience),
             )
 
         if tokens is None:
@@ -186,40 +172,52 @@ class Transport:
         started = time.monotonic()
         handled = sys.exception()  # what the caller is dealing with at this moment, if it calls from an except block
         try:
-            response = self._session.request(
-                method,
-                self.base_url + path,
-                auth=_Authorization(token),
-                timeout=self._timeout,
-                allow_redirects=False,
-                **arguments,
-            )
+            response, body = self._ask(method, path, auth=_Authorization(token), **arguments)
         except _BAD_ADDRESS as error:
             raise AiraloConfigurationError(f"AIRALO_BASE_URL is not an address: {self.base_url!r}") from error
         except requests.RequestException as error:
             sent = not _nothing_was_sent(error, handled)
             logger.warning("%s %s: %s, %s", method, path, type(error).__name__, "sent" if sent else "not sent")
-            kind = AiraloTimeoutError if isinstance(error, requests.Timeout) else AiraloConnectionError
+            kind = AiraloTimeoutError if _came_too_late(error, handled) else AiraloConnectionError
             outcome = "sent, no answer" if sent else "nothing was sent"
             raise kind(
                 f"{method} {path}: {type(error).__name__}, {outcome}.", may_have_acted=changes and sent
             ) from error
         logger.info("%s %s -> %d in %d ms", method, path, response.status_code, (time.monotonic() - started) * 1000)
-        return _interpret(response, method, path, changes=changes)
+        return _interpret(response, body, method, path, changes=changes)
+
+    def _ask(self, method: str, path: str, **arguments: Any) -> tuple[requests.Response, bytes | None]:
+        """An answer and its body, which is ``None`` if it is too long."""
+        url = self.base_url + path
+        # Closed by ``with``: back into the pool if it was read to its end, else cut.
+        with self._session.request(method, url, allow_redirects=False, stream=True, **arguments) as response:
+            return response, _read(response)
 
 
-def _interpret(response: requests.Response, method: str, path: str, *, changes: bool) -> Any:
+def _read(response: requests.Response) -> bytes | None:
+    if response.raw is None:  # a stand-in's, made in memory
+        return response.content
+    body = bytearray()
+    for piece in response.iter_content(64 * 1024):
+        body += piece
+        if len(body) > MAX_ANSWER:
+            return None
+    return bytes(body)
+
+
+def _interpret(response: requests.Response, body: bytes | None, method: str, path: str, *, changes: bool) -> Any:
     if response.status_code == 204:
         return None
     try:
-        document = response.json()
+        document = None if body is None else loads(body)
     except (ValueError, RecursionError):  # ValueError: no JSON, no text, or an integer of thousands of digits
         document = None
     if not 200 <= response.status_code < 300:
         raise error_for(response.status_code, response.headers, document, changes=changes)
     if not isinstance(document, dict | list):
+        what = "of more than 64 MB" if body is None else "that is not JSON"
         raise AiraloResponseError(
-            f"{method} {path}: HTTP {response.status_code} with a body that is not JSON.",
+            f"{method} {path}: HTTP {response.status_code} with a body {what}.",
             status_code=response.status_code,
             may_have_acted=changes,
         )
@@ -233,6 +231,15 @@ def _nothing_was_sent(error: BaseException, handled: BaseException | None) -> bo
         if isinstance(cause, NewConnectionError | ConnectTimeoutError | ssl.SSLCertVerificationError):
             return True
     return False
+
+
+def _came_too_late(error: BaseException, handled: BaseException | None) -> bool:
+    """Whether it was a time-out. Of one within the body requests itself does not say so."""
+    return any(
+        isinstance(cause, requests.Timeout | ReadTimeoutError | ConnectTimeoutError)
+        and not isinstance(cause, NewConnectionError)
+        for cause in _causes(error, handled)
+    )
 
 
 def _causes(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:

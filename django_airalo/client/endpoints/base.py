@@ -34,6 +34,7 @@ class Endpoints:
         params: dict[str, Any] | None = None,
         json: Any = None,
         language: str | None = None,
+        patience: int = 1,
     ) -> Any:
         self._require_credentials()
         return self._transport.send(
@@ -44,6 +45,7 @@ class Endpoints:
             params=filled(params or {}),
             json=json,
             headers={"Accept-Language": language} if language else None,
+            patience=patience,
         )
 
     def _require_credentials(self) -> None:

@@ -32,7 +32,8 @@ class CatalogueEndpoints(Endpoints):
         """GET /v2/packages: one page, or (without ``limit`` and ``page``) the whole catalogue in one answer.
 
         ``limit`` and ``total`` count countries and regions, not packages. ``country`` is an ISO 3166 code of two
-        letters, ``language`` a code for ``Accept-Language``.
+        letters, ``language`` a code for ``Accept-Language``. Being long, the answer may take four times
+        ``AIRALO_READ_TIMEOUT``.
         """
         params: dict[str, Any] = {
             "filter[type]": type,
@@ -41,7 +42,9 @@ class CatalogueEndpoints(Endpoints):
             "limit": limit,
             "page": page,
         }
-        document = self._call("GET", "/v2/packages", limits=[self._limits.packages], params=params, language=language)
+        document = self._call(
+            "GET", "/v2/packages", limits=[self._limits.packages], params=params, language=language, patience=4
+        )
         return self._page(document, LocationData.from_json)
 
     def iter_packages(self, *, page_size: int = 50, **filters: Any) -> Iterator[LocationData]:
