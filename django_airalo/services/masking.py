@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 from django_airalo.conf import conf
@@ -10,6 +11,8 @@ from django_airalo.exceptions import AiraloConfigurationError
 MASK = "•••"
 #: Shorter ones would blot out words that are no secret. The token of the address is known by its place, however short.
 _SHORTEST = 6
+#: A name and a password before a host, as in ``redis://:password@host``.
+_USERINFO = re.compile(r"(?<=://)[^/\s@]*@")
 
 
 def _secrets() -> list[str]:
@@ -23,7 +26,8 @@ def _secrets() -> list[str]:
 
 
 def masked(text: str) -> str:
-    """The text without the token of the webhook address and without credentials."""
+    """The text without the token of the webhook address and without credentials, those of other addresses too."""
+    text = _USERINFO.sub(f"{MASK}@", text)
     if conf.WEBHOOK_URL_TOKEN:
         text = text.replace(f"/{conf.WEBHOOK_URL_TOKEN}", f"/{MASK}")
     for secret in _secrets():

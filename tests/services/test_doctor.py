@@ -186,7 +186,7 @@ def test_encryption(settings):
     old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
     settings.AIRALO_ENCRYPTION_KEYS = [old]
     EsimFactory()
-    assert level(shop_checks.encryption_keys) == "pass"
+    assert "All of 6 stored secrets" in look(shop_checks.encryption_keys).message
     settings.AIRALO_ENCRYPTION_KEYS = [new, old]
     assert level(shop_checks.encryption_keys) == "warn"
     settings.AIRALO_ENCRYPTION_KEYS = [new]
@@ -198,6 +198,25 @@ def test_cache(settings, tmp_path):
     assert level(shop_checks.cache) == "fail"  # LocMemCache
     settings.DEBUG = True
     assert level(shop_checks.cache) == "warn"
+
+
+@pytest.mark.parametrize(
+    ("backend", "location", "cause", "remedy"),
+    [
+        ("db.DatabaseCache", "no_such_table", "", "Run: manage.py createcachetable"),
+        ("redis.RedisCache", "redis://:s3cret@127.0.0.1:9", "redis", "Use Redis,"),
+    ],
+)
+def test_why_a_cache_cannot_be_written_is_said(settings, monkeypatch, backend, location, cause, remedy):
+    settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": location}}
+    raised = f"raise ConnectionError('redis: no answer from {location}')" if cause else "raise KeyError('no table')"
+    monkeypatch.setattr(shop_checks, "_PUT", raised)
+    finding = look(shop_checks.cache)
+    assert finding.level == "fail"
+    assert finding.message.endswith(
+        "redis: no answer from redis://•••@127.0.0.1:9" if cause else "KeyError: 'no table'"
+    )
+    assert finding.remedy.startswith(remedy)
 
 
 def test_workers(settings):
@@ -290,7 +309,7 @@ def test_catalogue():
     PackageFactory()
     now = database.now()
     CatalogueSync.objects.create(kind=CatalogueSync.Kind.PACKAGES, started_at=now, finished_at=now)
-    assert look(shop_checks.catalogue).message == "1 packages are on sale."
+    assert look(shop_checks.catalogue).message == "1 package is on sale."
 
 
 def test_exchange_rates():
