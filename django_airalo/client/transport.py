@@ -20,6 +20,7 @@ from urllib3.util import Retry
 
 from django_airalo.exceptions import (
     AiraloAPIError,
+    AiraloAuthenticationError,
     AiraloConfigurationError,
     AiraloConnectionError,
     AiraloResponseError,
@@ -107,6 +108,8 @@ class Transport:
     ) -> Any:
         """Send a request; with ``tokens``, authenticated, and once more with a new token after a 401.
 
+        Not once more if by then the time in which one request must be answered is over: that raises the 401.
+
         With ``limits``, each of the two is counted in all of them first, and not sent if one has no room for it. The
         answer may take ``patience`` times the time-out for reading.
         """
@@ -131,12 +134,14 @@ class Transport:
 
         if tokens is None:
             return attempt(None)
+        started = time.monotonic()
         token = tokens.get()
         try:
             return attempt(token)
-        except AiraloAPIError as error:
-            replacement = tokens.replace(token) if error.status_code == 401 else None
-            if replacement is None:
+        except AiraloAuthenticationError:
+            replacement = tokens.replace(token)
+            # It may have been long in coming, and an order's lease has room for two requests, not for one that is late.
+            if replacement is None or time.monotonic() - started > sum(self._timeout):
                 raise
         return attempt(replacement)
 
