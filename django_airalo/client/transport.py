@@ -110,27 +110,27 @@ class Transport:
 
         Not once more if by then the time in which one request must be answered is over: that raises the 401.
 
-        With ``limits``, each of the two is counted in all of them first, and not sent if one has no room for it. The
-        answer may take ``patience`` times the time-out for reading.
+        With ``limits``, all that is sent is counted in each of them first, repetitions, too, and not sent if one has no
+        room for it. The answer may take ``patience`` times the time-out for reading.
         """
         connect_timeout, read_timeout = self._timeout
 
-        def attempt(token: str | None) -> Any:
+        def send_once(token: str | None) -> Any:
             for limit in limits:
                 limit.take()
-            return _repeat(
+            return self._send_once(
                 method,
-                lambda: self._send_once(
-                    method,
-                    path,
-                    token,
-                    params=params,
-                    json=json,
-                    data=form,
-                    headers={**self._headers, **(headers or {})},
-                    timeout=(connect_timeout, read_timeout * patience),
-                ),
+                path,
+                token,
+                params=params,
+                json=json,
+                data=form,
+                headers={**self._headers, **(headers or {})},
+                timeout=(connect_timeout, read_timeout * patience),
             )
+
+        def attempt(token: str | None) -> Any:
+            return _repeat(method, lambda: send_once(token))
 
         if tokens is None:
             return attempt(None)

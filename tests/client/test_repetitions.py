@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
+from django.test import override_settings
 
 from django_airalo.client import AiraloClient, transport
 from django_airalo.client.transport import PAUSES
-from django_airalo.exceptions import AiraloAPIError, AiraloServerError, AiraloTimeoutError
+from django_airalo.exceptions import AiraloAPIError, AiraloRateLimitError, AiraloServerError, AiraloTimeoutError
 from tests.scripted_server import Answer, ScriptedServer
 
 from .support import PATIENT, PURCHASES, MakeClient, seed_token
@@ -91,3 +92,20 @@ def test_no_purchase_is_repeated_nor_waited_for(
             buy(client)
 
         assert len(server.requests(path)) == 1
+
+
+def test_each_repetition_is_counted(
+    make_client: MakeClient, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What there is no room for is not sent, and the error says when there will be."""
+    now = time.time() // 60 * 60 + 20
+    monkeypatch.setattr(time, "time", lambda: now)
+    server.on("/v2/orders", Answer(500))
+    with override_settings(AIRALO_LOOKUPS_PER_MINUTE=2):
+        client = make_client()
+
+    with pytest.raises(AiraloRateLimitError) as caught:
+        client.list_orders()
+
+    assert caught.value.retry_after == 40
+    assert len(server.requests("/v2/orders")) == 1
