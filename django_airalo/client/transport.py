@@ -152,7 +152,7 @@ class Transport:
         try:
             response, body = self._ask(method, path, auth=_Authorization(token), **arguments)
         except _BAD_ADDRESS as error:
-            raise AiraloConfigurationError(f"AIRALO_BASE_URL is not an address: {self.base_url!r}") from error
+            raise AiraloConfigurationError(_bad_address(self.base_url)) from error
         except requests.RequestException as error:
             sent = not _nothing_was_sent(error, handled)
             logger.warning("%s %s: %s, %s", method, path, type(error).__name__, "sent" if sent else "not sent")
@@ -201,6 +201,19 @@ def _read(response: requests.Response) -> bytes | None:
         if len(body) > MAX_ANSWER:
             return None
     return bytes(body)
+
+
+def _bad_address(base_url: str) -> str:
+    """Whose address is bad: the setting's or the proxy's, which may have a password and is not shown."""
+    try:
+        requests.Request("GET", base_url).prepare()
+    except _BAD_ADDRESS:
+        is_ours = True
+    else:
+        is_ours = not base_url.lower().startswith(("http://", "https://"))
+    if is_ours:
+        return f"AIRALO_BASE_URL is not an address: {base_url!r}"
+    return "The environment names a proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) whose address cannot be used."
 
 
 def _interpret(response: requests.Response, body: bytes | None, method: str, path: str, *, changes: bool) -> Any:
