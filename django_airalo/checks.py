@@ -135,6 +135,12 @@ def _check_time_zones() -> Iterator[CheckMessage]:
 def _check_values() -> Iterator[CheckMessage]:
     if not _is_web_address(conf.BASE_URL):
         yield Error(f"AIRALO_BASE_URL is not a web address: {conf.BASE_URL!r}.", id="django_airalo.E007")
+    elif urlsplit(conf.BASE_URL).path.endswith("/v2"):
+        yield Error(
+            f"AIRALO_BASE_URL ends in /v2, which is put behind it once more: {conf.BASE_URL!r}.",
+            hint="Leave /v2 out.",
+            id="django_airalo.E017",
+        )
     if conf.WEBHOOK_URL and not _is_web_address(conf.WEBHOOK_URL):
         yield Error(f"AIRALO_WEBHOOK_URL is not a web address: {conf.WEBHOOK_URL!r}.", id="django_airalo.E007")
     if conf.UNCONFIRMED_POLICY not in ("hold", "resubmit"):

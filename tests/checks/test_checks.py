@@ -64,6 +64,8 @@ SETTINGS = [
     *[("DESCRIPTION_MAX_LENGTH", value, ["E006"]) for value in (31, 0, -5, "255", 255.0, True)],
     ("DESCRIPTION_MAX_LENGTH", 32, []),
     *[("BASE_URL", value, ["E007"]) for value in ("", "airalo.com", "ftp://airalo.com", "https://", "http://[")],
+    *[("BASE_URL", f"https://partners-api.example.com{path}", ["E017"]) for path in ("/v2", "/v2/", "/proxy/v2")],
+    *[("BASE_URL", f"https://v2.example.com{path}", []) for path in ("", "/v2/proxy", "/apiv2")],
     *[("WEBHOOK_URL", value, ["E007"]) for value in ("shop", "//shop.example.com/", "http://[::1/")],
     ("WEBHOOK_URL", "", []),
     *[("UNCONFIRMED_POLICY", value, ["E008"]) for value in ("", "retry", "HOLD")],
