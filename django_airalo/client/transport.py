@@ -111,13 +111,15 @@ class Transport:
         Not once more if by then the time in which one request must be answered is over: that raises the 401.
 
         With ``limits``, all that is sent is counted in each of them first, repetitions, too, and not sent if one has no
-        room for it. The answer may take ``patience`` times the time-out for reading.
+        room for it; but what is sent once more after a 401 is not held back.
+
+        The answer may take ``patience`` times the time-out for reading.
         """
         connect_timeout, read_timeout = self._timeout
 
-        def send_once(token: str | None) -> Any:
+        def send_once(token: str | None, count: Callable[[RateLimit], None]) -> Any:
             for limit in limits:
-                limit.take()
+                count(limit)
             return self._send_once(
                 method,
                 path,
@@ -129,8 +131,8 @@ class Transport:
                 timeout=(connect_timeout, read_timeout * patience),
             )
 
-        def attempt(token: str | None) -> Any:
-            return _repeat(method, lambda: send_once(token))
+        def attempt(token: str | None, count: Callable[[RateLimit], None] = RateLimit.take) -> Any:
+            return _repeat(method, lambda: send_once(token, count))
 
         if tokens is None:
             return attempt(None)
@@ -143,7 +145,7 @@ class Transport:
             # It may have been long in coming, and an order's lease has room for two requests, not for one that is late.
             if replacement is None or time.monotonic() - started > sum(self._timeout):
                 raise
-        return attempt(replacement)
+        return attempt(replacement, RateLimit.note)
 
     def _send_once(self, method: str, path: str, token: str | None, **arguments: Any) -> Any:
         changes = method not in REPEATED
