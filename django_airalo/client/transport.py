@@ -25,6 +25,7 @@ from django_airalo.exceptions import (
     AiraloConnectionError,
     AiraloResponseError,
     AiraloTimeoutError,
+    AiraloTokenError,
 )
 
 from .connections import Adapter
@@ -108,7 +109,8 @@ class Transport:
     ) -> Any:
         """Send a request; with ``tokens``, authenticated, and once more with a new token after a 401.
 
-        Not once more if by then the time in which one request must be answered is over: that raises the 401.
+        Not once more if no token is to be had, or not within the time in which one request must be answered: then the
+        401 is raised.
 
         With ``limits``, all that is sent is counted in each of them first, repetitions, too, and not sent if one has no
         room for it; but what is sent once more after a 401 is not held back.
@@ -140,8 +142,12 @@ class Transport:
         token = tokens.get()
         try:
             return attempt(token)
-        except AiraloAuthenticationError:
-            replacement = tokens.replace(token)
+        except AiraloAuthenticationError as error:
+            try:
+                replacement = tokens.replace(token)
+            except AiraloTokenError as no_token:
+                error.retry_after = no_token.retry_after
+                raise error from no_token  # the 401 may be about something else, as that of a foreign order
             # It may have been long in coming, and an order's lease has room for two requests, not for one that is late.
             if replacement is None or time.monotonic() - started > sum(self._timeout):
                 raise

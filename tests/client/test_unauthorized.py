@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from django.test import override_settings
 
-from django_airalo.client import transport
+from django_airalo.client import AiraloClient, transport
 from django_airalo.client.payloads import TokenData
 from django_airalo.exceptions import AiraloAuthenticationError, AiraloRateLimitError
 from tests.scripted_server import Answer, ScriptedServer
@@ -85,3 +85,20 @@ def test_what_is_sent_once_more_is_counted(
     with pytest.raises(AiraloRateLimitError, match="Not sent"):
         client.list_orders()
     assert len(server.requests("/v2/orders")) == 2
+
+
+def test_a_foreign_order_is_always_answered_alike(
+    client: AiraloClient, server: ScriptedServer, pass_time: Callable[[float], None]
+) -> None:
+    """Also when so many were asked for that there is no token left for this minute."""
+    client.get_token()
+    pass_time(60)
+    server.on("/v2/orders/77", UNAUTHORIZED)
+    for _ in range(5):
+        pass_time(6)  # or the token would be too young to be replaced
+        with pytest.raises(AiraloAuthenticationError, match="This action is unauthorized") as caught:
+            client.get_order(77)
+
+    assert 0 < (caught.value.retry_after or 0) <= 60  # when there may be a token again
+    assert len(server.requests("/v2/token")) <= 1 + 3
+    assert len(server.requests("/v2/orders/77")) == 5 + 3
