@@ -3,7 +3,8 @@
 Delivery is the same for all of them: sent after the change was committed, with ``send_robust`` (a receiver that
 raises does not keep the others from hearing), and *at least once*: if a receiver raised, or the process died
 before the sending was noted, all receivers hear again, with the same ``event_id``. So a receiver must do no harm
-when it hears twice.
+when it hears twice. (A refund or voucher tells its newest status: one that is outdated before it was heard is not
+told.)
 
 Receivers take ``**kwargs``, since arguments may be added.
 """
@@ -35,12 +36,15 @@ esim_order_scheduled = Signal()
 #: cancelled before, and perhaps refunded by the shop).
 esim_order_completed = Signal()
 
-#: *Sent when* Airalo refused the order or could not fulfil it. Nothing was bought.
+#: *Sent when* Airalo refused the order or could not fulfil it; or when a person gave an unconfirmed order up, which may
+#: have been bought all the same. If an eSIM arrives after that, ``esim_order_completed`` says ``late=True``.
 #: *Sender*: :class:`~django_airalo.models.EsimOrder`.
 #: *Arguments*: ``order`` (EsimOrder; see ``error_code`` and ``error_reason``), ``event_id`` (uuid.UUID).
 esim_order_failed = Signal()
 
-#: *Sent when* nobody can tell whether Airalo accepted the order. Look-ups go on by themselves.
+#: *Sent when* nobody can tell whether Airalo accepted the order, or which of several it is. Look-ups go on by
+#: themselves, unless Airalo lists more than one order with its reference: then a person is called for
+#: (``order.attention``).
 #: *Sender*: :class:`~django_airalo.models.EsimOrder`.
 #: *Arguments*: ``order`` (EsimOrder), ``event_id`` (uuid.UUID).
 esim_order_unconfirmed = Signal()

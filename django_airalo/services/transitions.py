@@ -50,7 +50,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     Status.COMPLETED: frozenset(),
 }
 
-#: The column that remembers when a status was first reached.
+#: The column that remembers when a status was last reached.
 _REACHED_AT = {
     Status.ACCEPTED: "accepted_at",
     Status.UNCONFIRMED: "unconfirmed_at",
