@@ -114,6 +114,7 @@ def _fill_catalogue(package):
         PricingRuleFactory(**scope)
     ExchangeRate.objects.get_or_create(currency="EUR", defaults={"rate": "0.9", "synced_at": LONG_AGO})
     CatalogueSyncFactory(error="AiraloTimeoutError: no answer")
+    CatalogueSyncFactory(finished_at=LONG_AGO)
     CompatibleDeviceFactory()
 
 

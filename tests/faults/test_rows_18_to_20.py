@@ -213,7 +213,7 @@ def test_row_20_the_sweep_outlives_it(world: World) -> None:
     world.laws({"completed": 1})
 
 
-@pytest.mark.skipif(KIND != "sqlite", reason="limits the size of an SQLite file")
+@pytest.mark.database("sqlite", reason="limits the size of an SQLite file")
 def test_row_20_the_database_is_full(world: World) -> None:
     world.place()
     usual = world.config["database"]["OPTIONS"]
@@ -231,7 +231,7 @@ def test_row_20_the_database_is_full(world: World) -> None:
     world.laws({"completed": 1})
 
 
-@pytest.mark.skipif(KIND != "postgres", reason="stops a PostgreSQL server of its own")
+@pytest.mark.database("postgres", reason="stops a PostgreSQL server of its own")
 def test_row_20_the_server_is_stopped(make_world: MakeWorld) -> None:
     """Not the line to it is cut: the server itself goes away, with all its connections, and comes back."""
     world = make_world()

@@ -200,7 +200,7 @@ def in_opposite_order(outermost):
     return outcomes, len(tries), OrderEvent.objects.filter(detail="seen").count()
 
 
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks the whole database, so nothing is crossed")
+@pytest.mark.database("postgres", "mariadb", reason="SQLite locks the whole database, so nothing is crossed")
 def test_a_transaction_that_a_deadlock_ended_is_tried_again():
     outcomes, tries, notes = in_opposite_order(outermost=contextlib.nullcontext)
     assert outcomes == [None, None]
@@ -208,7 +208,7 @@ def test_a_transaction_that_a_deadlock_ended_is_tried_again():
     assert notes == 4
 
 
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks the whole database, so nothing is crossed")
+@pytest.mark.database("postgres", "mariadb", reason="SQLite locks the whole database, so nothing is crossed")
 def test_inside_the_callers_transaction_the_caller_hears_of_a_deadlock():
     outcomes, tries, notes = in_opposite_order(outermost=transaction.atomic)
     assert sorted(type(outcome) for outcome in outcomes if outcome) == [OperationalError]
@@ -216,7 +216,7 @@ def test_inside_the_callers_transaction_the_caller_hears_of_a_deadlock():
     assert notes == 2
 
 
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks the whole database, so nothing is changed")
+@pytest.mark.database("postgres", "mariadb", reason="SQLite locks the whole database, so nothing is changed")
 def test_what_is_locked_is_read_as_it_is_and_not_as_it_was():
     order = EsimOrderFactory(accepted=True)
     mysql = connection.vendor == "mysql"  # on PostgreSQL a REPEATABLE READ ends here, and is tried again
@@ -232,7 +232,7 @@ def test_what_is_locked_is_read_as_it_is_and_not_as_it_was():
             connection.cursor().execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="how SQLite refuses a reader that wants to write")
+@pytest.mark.database("sqlite", reason="how SQLite refuses a reader that wants to write")
 def test_a_locked_sqlite_is_tried_again():
     order = EsimOrderFactory()
     both_have_read, tries = threading.Barrier(2), []

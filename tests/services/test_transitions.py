@@ -150,7 +150,7 @@ def test_the_databases_clock_is_aware_and_about_right():
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="the others have no time zone of a connection")
+@pytest.mark.database("postgres", reason="the others have no time zone of a connection")
 def test_the_databases_clock_is_in_utc_whatever_its_time_zone():
     def in_zone(name):
         connection.close()
