@@ -1,14 +1,15 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
+from django.db.models import Count, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
+from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -24,6 +25,7 @@ from django_airalo.models import (
     PackagePrice,
 )
 from django_airalo.models.pricing import PriceList
+from django_airalo.services import database
 
 from .base import ReadOnly, ReadOnlyAdmin, TabularInline
 
@@ -72,14 +74,30 @@ def _amounts(prices: dict[str, str]) -> SafeString:
 
 
 def _last_sync() -> str:
-    """When the catalogue was mirrored last, for the head of the list."""
-    last = CatalogueSync.objects.filter(kind=CatalogueSync.Kind.PACKAGES).order_by("-id").first()
-    if last is None:
+    """When the catalogue was mirrored last, and what became of the sync after that, for the head of the list."""
+    syncs = CatalogueSync.objects
+    good = syncs.successes(CatalogueSync.Kind.PACKAGES).order_by("-id").values("started_at")[:1]
+    newest: Any = (
+        syncs.filter(kind=CatalogueSync.Kind.PACKAGES).annotate(good_at=Subquery(good)).order_by("-id").first()
+    )
+    if newest is None:
         return _("Never synced: run airalo_sync_packages.")
-    when = date_format(localtime(last.started_at), "SHORT_DATETIME_FORMAT")
-    if last.error:
-        return _("The last sync, %(when)s, failed: %(error)s") % {"when": when, "error": last.error[:200]}
-    return _("Last sync: %(when)s") % {"when": when}
+    text = _("Last sync: %(when)s") % {"when": _shown(newest.good_at)} if newest.good_at else _("Never synced.")
+    return text if newest.succeeded else f"{text} {_trouble(newest)}"
+
+
+def _trouble(run: CatalogueSync) -> str:
+    """What became of a sync that did not go well, or not yet."""
+    values = {"when": _shown(run.started_at), "error": run.error[:200]}
+    if run.error:
+        return _("The one of %(when)s failed: %(error)s") % values
+    if run.lease_until and run.lease_until > database.now():
+        return _("One is running since %(when)s.") % values
+    return _("The one of %(when)s died or hangs.") % values
+
+
+def _shown(moment: datetime) -> str:
+    return date_format(localtime(moment) if is_aware(moment) else moment, "SHORT_DATETIME_FORMAT")
 
 
 @admin.register(Operator)

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from django_airalo.models import CatalogueSync, CompatibleDevice, Country, Operator, Package, PricingRule
 from tests.factories import (
+    FAR_AHEAD,
     LONG_AGO,
     CatalogueSyncFactory,
     OperatorFactory,
@@ -159,6 +160,21 @@ def test_the_list_of_packages_says_how_old_it_is(root):
     CatalogueSyncFactory(error="AiraloTimeoutError: no answer <in> time")
     page = root.get(url(Package)).content.decode()
     assert "failed: AiraloTimeoutError: no answer &lt;in&gt; time" in page
+
+
+@pytest.mark.parametrize(("lease_until", "said"), [(FAR_AHEAD, "One is running since "), (LONG_AGO, "died or hangs.")])
+def test_a_sync_that_is_not_done_hides_no_other(root, lease_until, said):
+    under_way = {"finished_at": None, "lease": "packages", "lease_until": lease_until}
+    CatalogueSyncFactory(**under_way)
+    page = text(root.get(url(Package)))
+    assert "Never synced." in page
+    assert said in page
+    CatalogueSync.objects.all().delete()
+    CatalogueSyncFactory(started_at=LONG_AGO)
+    CatalogueSyncFactory(**under_way)
+    page = text(root.get(url(Package)))
+    assert "Last sync: 12/31/2019" in page
+    assert said in page
 
 
 def test_sync_now(root, settings):
