@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 from django_airalo.client import get_client
 from django_airalo.client.payloads import InstructionsData
 from django_airalo.conf import conf
-from django_airalo.exceptions import AiraloAPIError, AiraloResponseError, DecryptionError
+from django_airalo.exceptions import AiraloAPIError, AiraloConfigurationError, AiraloResponseError, DecryptionError
 from django_airalo.models import Esim, EsimInstructions
 
 from . import database
@@ -80,7 +80,7 @@ def get_instructions(esim: Esim, language: str | None = None) -> EsimInstruction
         return kept
     try:
         return _keep(esim, code, _fetch(esim, code), now)
-    except AiraloAPIError as error:
+    except (AiraloAPIError, AiraloConfigurationError) as error:
         if kept is None:
             raise
         logger.warning("The old instructions of eSIM %s are shown: %s", esim.pk, error)

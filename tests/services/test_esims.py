@@ -186,6 +186,17 @@ def test_old_instructions_are_shown_when_airalo_is_away(server, answer):
         services.get_instructions(esim, "de")
 
 
+def test_old_instructions_are_shown_when_credentials_are_missing(server, settings):
+    esim = EsimFactory()
+    server.on(instructions_path(esim), instructions_answer())
+    kept = services.get_instructions(esim, "en")
+    EsimInstructions.objects.update(refresh_at=LONG_AGO)
+    settings.AIRALO_CLIENT_SECRET = ""
+    assert services.get_instructions(esim, "en").guides == kept.guides
+    with pytest.raises(exceptions.AiraloConfigurationError):
+        services.get_instructions(esim, "de")
+
+
 def test_old_instructions_are_fetched_anew(server, settings):
     esim = EsimFactory()
     server.on(instructions_path(esim), instructions_answer(), instructions_answer(code="LPA:1$new$CODE"))
