@@ -200,6 +200,25 @@ def test_cache(settings, tmp_path):
     assert level(shop_checks.cache) == "warn"
 
 
+@pytest.mark.parametrize(
+    ("backend", "location", "cause", "remedy"),
+    [
+        ("db.DatabaseCache", "no_such_table", "", "Run: manage.py createcachetable"),
+        ("redis.RedisCache", "redis://:s3cret@127.0.0.1:9", "redis", "Use Redis,"),
+    ],
+)
+def test_why_a_cache_cannot_be_written_is_said(settings, monkeypatch, backend, location, cause, remedy):
+    settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": location}}
+    raised = f"raise ConnectionError('redis: no answer from {location}')" if cause else "raise KeyError('no table')"
+    monkeypatch.setattr(shop_checks, "_PUT", raised)
+    finding = look(shop_checks.cache)
+    assert finding.level == "fail"
+    assert finding.message.endswith(
+        "redis: no answer from redis://•••@127.0.0.1:9" if cause else "KeyError: 'no table'"
+    )
+    assert finding.remedy.startswith(remedy)
+
+
 def test_workers(settings):
     assert level(shop_checks.workers) == "pass"
     Heartbeat.objects.update(at=LONG_AGO)

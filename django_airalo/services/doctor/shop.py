@@ -14,6 +14,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.cache import caches
+from django.core.cache.backends.db import DatabaseCache
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
@@ -26,6 +27,7 @@ from django_airalo.models.fields import decrypt, is_current
 from django_airalo.models.outgoing import OutgoingQuerySet
 from django_airalo.models.signalled import Signalled
 from django_airalo.services import account, database, encryption, heartbeats, nudges, syncs
+from django_airalo.services.masking import masked
 
 from .finding import LATELY, Check, Examination, Finding, fail, passed, skip, warn
 
@@ -111,7 +113,10 @@ def cache(examination: Examination) -> Finding:
     except subprocess.TimeoutExpired:
         return fail(_("Another process could not write into the cache within a minute."), remedy)
     if done.returncode:
-        return fail(_("Another process could not write into the cache."), remedy)
+        if isinstance(caches[conf.CACHE_ALIAS], DatabaseCache):
+            remedy = _("Run: manage.py createcachetable")
+        cause = masked(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])[:300]
+        return fail(_("Another process could not write into the cache: %(cause)s") % {"cause": cause}, remedy)
     if caches[conf.CACHE_ALIAS].get(key) != value:
         # One process for development can do without.
         message = _("The cache %(alias)r is not shared between processes.") % {"alias": conf.CACHE_ALIAS}
