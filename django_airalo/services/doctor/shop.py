@@ -75,9 +75,10 @@ def encryption_keys(examination: Examination) -> Finding:
     counts: Counter[str] = Counter()
     for model, column in encryption.encrypted_columns():
         rows = encryption.as_stored(model, column)
-        for order in ("pk", "-pk"):
-            for _pk, stored in rows.order_by(order)[:SAMPLE]:
-                counts["current" if is_current(stored) else _other_key(stored)] += 1
+        # By their keys, since both ends of a small table are the same rows.
+        both_ends = {pk: stored for order in ("pk", "-pk") for pk, stored in rows.order_by(order)[:SAMPLE]}
+        for stored in both_ends.values():
+            counts["current" if is_current(stored) else _other_key(stored)] += 1
     values = {"read": sum(counts.values()), "lost": counts["lost"], "old": counts["old"]}
     if counts["lost"]:
         return fail(
