@@ -9,6 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from django_airalo.conf import conf
 from django_airalo.models import EsimOrder, OrderEvent
@@ -36,12 +37,18 @@ def _grace(order: EsimOrder) -> str:
         return _("The grace period is over. Look-ups go on.")
     minutes = round(left.total_seconds() / 60)
     if conf.UNCONFIRMED_POLICY == "resubmit":
-        return _("Grace: %(minutes)d minutes more. If Airalo does not list it by then, it is submitted again.") % {
-            "minutes": minutes
-        }
-    return _("Grace: %(minutes)d minutes more. If Airalo does not list it by then, a person must decide.") % {
-        "minutes": minutes
-    }
+        text = ngettext(
+            "Grace: %(minutes)d minute more. If Airalo does not list it by then, it is submitted again.",
+            "Grace: %(minutes)d minutes more. If Airalo does not list it by then, it is submitted again.",
+            minutes,
+        )
+    else:
+        text = ngettext(
+            "Grace: %(minutes)d minute more. If Airalo does not list it by then, a person must decide.",
+            "Grace: %(minutes)d minutes more. If Airalo does not list it by then, a person must decide.",
+            minutes,
+        )
+    return text % {"minutes": minutes}
 
 
 def _at(event: OrderEvent) -> str:

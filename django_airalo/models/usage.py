@@ -65,9 +65,9 @@ class Allowance:
     def _amount(self, amount: int) -> str:
         if self.unit == "MB":
             if amount < MB_PER_GB:
-                return f"{number_format(amount)} MB"
+                return gettext("%(count)s MB") % {"count": number_format(amount)}
             in_gb = round(amount / MB_PER_GB, 1)
-            return f"{number_format(int(in_gb) if in_gb == int(in_gb) else in_gb)} GB"
+            return gettext("%(count)s GB") % {"count": number_format(int(in_gb) if in_gb == int(in_gb) else in_gb)}
         counted = number_format(amount)
         if self.unit == "min":
             return ngettext("%(count)s minute", "%(count)s minutes", amount) % {"count": counted}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from django_airalo.models import Esim
+from django_airalo.models import Esim, usage
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,11 @@ def test_voice_and_text():
     nothing = Esim(remaining_voice=0, total_voice=0, remaining_text=0, total_text=0)
     assert (str(nothing.voice), str(nothing.text)) == ("", "")
     assert not nothing.voice
+
+
+def test_the_units_can_be_translated(monkeypatch):
+    monkeypatch.setattr(usage, "gettext", lambda text: text.replace("GB", "Go").replace("MB", "Mo"))
+    assert str(Esim(remaining=512, total=3072).data) == "512 Mo of 3 Go left"
 
 
 def test_numbers_are_written_as_the_language_has_them():

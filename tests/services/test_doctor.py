@@ -309,7 +309,7 @@ def test_catalogue():
     PackageFactory()
     now = database.now()
     CatalogueSync.objects.create(kind=CatalogueSync.Kind.PACKAGES, started_at=now, finished_at=now)
-    assert look(shop_checks.catalogue).message == "1 packages are on sale."
+    assert look(shop_checks.catalogue).message == "1 package is on sale."
 
 
 def test_exchange_rates():

@@ -81,16 +81,33 @@ def encryption_keys(examination: Examination) -> Finding:
             counts["current" if is_current(stored) else _other_key(stored)] += 1
     values = {"read": sum(counts.values()), "lost": counts["lost"], "old": counts["old"]}
     if counts["lost"]:
+        text = ngettext(
+            "%(lost)d of %(read)d stored secrets fits none of the keys.",
+            "%(lost)d of %(read)d stored secrets fit none of the keys.",
+            counts["lost"],
+        )
         return fail(
-            _("%(lost)d of %(read)d stored secrets fit none of the keys.") % values,
+            text % values,
             _("Put the key they were written with back into AIRALO_ENCRYPTION_KEYS or SECRET_KEY_FALLBACKS."),
         )
     if counts["old"]:
+        text = ngettext(
+            "%(old)d of %(read)d stored secrets needs an old key.",
+            "%(old)d of %(read)d stored secrets need an old key.",
+            counts["old"],
+        )
         return warn(
-            _("%(old)d of %(read)d stored secrets need an old key.") % values,
+            text % values,
             _("Run: manage.py airalo_rotate_keys. Let no key go before."),
         )
-    return passed(_("All of %(read)d stored secrets that were tried can be decrypted.") % values)
+    if not values["read"]:
+        return passed(_("No secret is stored yet."))
+    text = ngettext(
+        "The one stored secret can be decrypted.",
+        "All of %(read)d stored secrets that were tried can be decrypted.",
+        values["read"],
+    )
+    return passed(text % values)
 
 
 def _other_key(stored: str) -> str:
@@ -211,8 +228,13 @@ def _requests(refunds: OutgoingQuerySet[Refund], vouchers: OutgoingQuerySet[Vouc
 def orders_unconfirmed(examination: Examination) -> Finding:
     count = EsimOrder.objects.unconfirmed().count()
     if count:
+        text = ngettext(
+            "%(count)d order is unconfirmed: nobody knows whether Airalo took it.",
+            "%(count)d orders are unconfirmed: nobody knows whether Airalo took them.",
+            count,
+        )
         return warn(
-            _("%(count)d orders are unconfirmed: nobody knows whether Airalo took them.") % {"count": count},
+            text % {"count": count},
             _("Look-ups go on by themselves. If they stay, decide in the admin."),
         )
     return passed(_("No order is unconfirmed."))
@@ -221,8 +243,11 @@ def orders_unconfirmed(examination: Examination) -> Finding:
 def orders_attention(examination: Examination) -> Finding:
     count = EsimOrder.objects.needing_attention().count()
     if count:
+        text = ngettext(
+            "%(count)d order needs a person's attention.", "%(count)d orders need a person's attention.", count
+        )
         return warn(
-            _("%(count)d orders need a person's attention.") % {"count": count},
+            text % {"count": count},
             _("Filter the orders in the admin by: needs attention."),
         )
     return passed(_("No order needs attention."))
@@ -271,7 +296,9 @@ def catalogue(examination: Examination) -> Finding:
     remedy = _("Run manage.py airalo_sync_packages every hour.")
     if syncs.catalogue_is_stale():
         return warn(_("The catalogue was never fetched, or too long ago."), remedy)
-    return passed(_("%(count)d packages are on sale.") % {"count": Package.objects.on_sale().count()})
+    count = Package.objects.on_sale().count()
+    text = ngettext("%(count)d package is on sale.", "%(count)d packages are on sale.", count)
+    return passed(text % {"count": count})
 
 
 def exchange_rates(examination: Examination) -> Finding:
