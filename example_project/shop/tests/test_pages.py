@@ -101,6 +101,15 @@ class OrderPageTests(ShopTestCase):
         self.assertContains(part, "<svg", count=2)
         self.assertNotContains(self.client.get(self.order.get_absolute_url()), "http-equiv")
 
+    def test_what_is_read_out_is_not_what_htmx_puts_in_place(self) -> None:
+        page = self.client.get(self.order.get_absolute_url()).content.decode()
+        self.airalo.deliver(self.esim_order(self.order))
+        part = self.client.get(self.status_url, headers=HTMX).content.decode()
+        self.assertIn('<div id="news" class="unseen" role="status"></div>', page)
+        self.assertIn("data-news>Your eSIM is ready to install.", part)
+        self.assertNotIn("aria-live", part)
+        self.assertNotIn('role="status"', part.replace('<span class="copied" role="status"></span>', ""))
+
     def test_the_part_alone_leads_to_the_page(self) -> None:
         self.assertRedirects(self.client.get(self.status_url), self.order.get_absolute_url())
 
@@ -136,6 +145,7 @@ class OrderPageTests(ShopTestCase):
         self.airalo.set_usage(esim.iccid, status="ACTIVE", remaining=512, total=1024)
         services.sync_usage(esim)
         self.assertContains(self.client.get(reverse("shop:esims")), "512 MB of 1 GB left")
+        self.assertContains(self.client.get(reverse("shop:esims")), '<meter aria-label="Data left"')
         self.client.force_login(get_user_model().objects.create_user("eve"))
         self.assertEqual(self.client.get(path).status_code, 404)
 
