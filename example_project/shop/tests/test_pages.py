@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import TestCase
 from django.urls import reverse
 from django.utils import timezone
@@ -157,6 +158,23 @@ class OrderPageTests(ShopTestCase):
         page = self.client.get(reverse("shop:install", args=[esim.public_id]))
         self.assertContains(page, esim.matching_id)
         self.assertContains(page, "cannot be shown at the moment")
+
+    def test_an_esim_whose_key_is_lost_leaves_the_others_on_the_page(self) -> None:
+        esim_order = self.esim_order(self.order)
+        self.airalo.deliver(esim_order)
+        lost, other = esim_order.esims.all()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE django_airalo_esim SET matching_id = 'f1:x' WHERE id = %s", [lost.pk])
+        for path in (self.order.get_absolute_url(), reverse("shop:esims")):
+            with self.assertLogs("shop", "ERROR"):
+                page = self.client.get(path)
+            self.assertContains(page, other.matching_id)
+            self.assertContains(page, lost.iccid)
+            self.assertContains(page, "cannot be shown at the moment", count=1)
+            self.assertContains(page, "<svg", count=1)
+        with self.assertLogs("shop", "ERROR"):
+            page = self.client.get(reverse("shop:install", args=[lost.public_id]))
+        self.assertContains(page, "The codes of this eSIM cannot be shown")
 
     def test_only_a_safe_install_link_becomes_a_link(self) -> None:
         esim_order = self.esim_order(self.order)
