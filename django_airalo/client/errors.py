@@ -25,6 +25,9 @@ from .payloads import as_int, as_mapping, as_text
 #: Statuses that say "not carried out". Any other error leaves the outcome of a call that changes something open.
 REFUSED_STATUSES = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429})
 
+#: Seconds of a Retry-After at most, so that whoever adds them to a date gets one.
+LONGEST_WAIT = 365 * 24 * 3600.0
+
 _ERROR_FOR_STATUS: dict[int, type[AiraloAPIError]] = {
     400: AiraloRefusedError,
     401: AiraloAuthenticationError,
@@ -92,14 +95,17 @@ def _retry_after(value: str, date: str) -> float | None:
     """
     value = value.strip()
     if value.isdecimal():
-        return float(value)
+        return min(float(value), LONGEST_WAIT)
     until = _moment(value)
-    return None if until is None else max(0.0, (until - (_moment(date) or datetime.now(UTC))).total_seconds())
+    if until is None:
+        return None
+    wait = (until - (_moment(date) or datetime.now(UTC))).total_seconds()
+    return min(max(0.0, wait), LONGEST_WAIT)
 
 
 def _moment(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: a year of twenty digits
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,30 +1,26 @@
-"""One ``requests`` session to Airalo: timeouts, token, connection reuse, retries of GETs, errors."""
+"""One ``requests`` session to Airalo: timeouts, token, connection reuse, repetition of GETs, errors."""
 
 from __future__ import annotations
 
 import logging
+import random
 import ssl
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.cookiejar import DefaultCookiePolicy
 from json import loads
-from typing import Any, Self
+from typing import Any
 
 import requests
 from django.views.decorators.debug import sensitive_variables
 from requests.auth import AuthBase
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    MaxRetryError,
-    NewConnectionError,
-    ProtocolError,
-    ReadTimeoutError,
-)
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Retry
 
 from django_airalo.exceptions import (
     AiraloAPIError,
+    AiraloAuthenticationError,
     AiraloConfigurationError,
     AiraloConnectionError,
     AiraloResponseError,
@@ -48,40 +44,15 @@ _BAD_ADDRESS = (
 )
 
 
-class GetRetry(Retry):
-    """Sends GETs again and nothing else, since with Airalo a second POST is a second purchase.
-
-    urllib3's own repeats every method after an error that it takes for "nothing was sent". TLS errors are among them,
-    which may come after the request, too.
-    """
-
-    def increment(
-        self,
-        method: str | None = None,
-        url: str | None = None,
-        response: Any = None,
-        error: Exception | None = None,
-        _pool: Any = None,
-        _stacktrace: Any = None,
-    ) -> Self:
-        read_error = isinstance(error, ReadTimeoutError | ProtocolError)  # these urllib3 gets right
-        if error is not None and not read_error and method not in ("GET", "HEAD"):
-            raise MaxRetryError(_pool, url or "", error) from error
-        return super().increment(method, url, response, error, _pool, _stacktrace)
-
-
-#: Retry-After is left to the callers, who can wait longer than a worker should sleep.
-RETRY = GetRetry(
-    total=3,
-    backoff_factor=0.3,
-    backoff_jitter=0.3,
-    backoff_max=5,
-    allowed_methods=frozenset({"GET", "HEAD"}),
-    status_forcelist=frozenset({500, 502, 503, 504}),
-    respect_retry_after_header=False,
-    raise_on_status=False,
-    redirect=0,
-)
+#: What urllib3 repeats by itself: nothing.
+RETRY = Retry(0, read=False)
+#: What is sent again if it fails. With Airalo, a second POST is a second purchase.
+REPEATED = frozenset({"GET", "HEAD"})
+#: Seconds to wait before each repetition; up to half as long again, so that processes do not keep step.
+PAUSES = (0, 0.6, 1.2)
+#: Seconds in which a request must have failed to be repeated: a customer may be waiting for what fails slowly.
+QUICK = 5
+PASSING_STATUSES = frozenset({500, 502, 503, 504})
 
 
 class _Authorization(AuthBase):
@@ -137,12 +108,14 @@ class Transport:
     ) -> Any:
         """Send a request; with ``tokens``, authenticated, and once more with a new token after a 401.
 
-        With ``limits``, each of the two is counted in all of them first, and not sent if one has no room for it. The
-        answer may take ``patience`` times the time-out for reading.
+        Not once more if by then the time in which one request must be answered is over: that raises the 401.
+
+        With ``limits``, all that is sent is counted in each of them first, repetitions, too, and not sent if one has no
+        room for it. The answer may take ``patience`` times the time-out for reading.
         """
         connect_timeout, read_timeout = self._timeout
 
-        def attempt(token: str | None) -> Any:
+        def send_once(token: str | None) -> Any:
             for limit in limits:
                 limit.take()
             return self._send_once(
@@ -156,19 +129,24 @@ class Transport:
                 timeout=(connect_timeout, read_timeout * patience),
             )
 
+        def attempt(token: str | None) -> Any:
+            return _repeat(method, lambda: send_once(token))
+
         if tokens is None:
             return attempt(None)
+        started = time.monotonic()
         token = tokens.get()
         try:
             return attempt(token)
-        except AiraloAPIError as error:
-            replacement = tokens.replace(token) if error.status_code == 401 else None
-            if replacement is None:
+        except AiraloAuthenticationError:
+            replacement = tokens.replace(token)
+            # It may have been long in coming, and an order's lease has room for two requests, not for one that is late.
+            if replacement is None or time.monotonic() - started > sum(self._timeout):
                 raise
         return attempt(replacement)
 
     def _send_once(self, method: str, path: str, token: str | None, **arguments: Any) -> Any:
-        changes = method not in ("GET", "HEAD")
+        changes = method not in REPEATED
         started = time.monotonic()
         handled = sys.exception()  # what the caller is dealing with at this moment, if it calls from an except block
         try:
@@ -192,6 +170,26 @@ class Transport:
         # Closed by ``with``: back into the pool if it was read to its end, else cut.
         with self._session.request(method, url, allow_redirects=False, stream=True, **arguments) as response:
             return response, _read(response)
+
+
+def _repeat(method: str, send: Callable[[], Any]) -> Any:
+    """Send a request, and a GET again while it fails quickly and in a way that may pass."""
+    started = time.monotonic()
+    for pause in PAUSES if method in REPEATED else ():
+        try:
+            return send()
+        except AiraloAPIError as error:
+            if not _may_pass(error) or time.monotonic() - started > QUICK:
+                raise
+        time.sleep(pause * random.uniform(1, 1.5))  # noqa: S311  spreads requests, guards nothing
+    return send()
+
+
+def _may_pass(error: AiraloAPIError) -> bool:
+    """Not a time-out: whoever waits has waited for it once."""
+    if isinstance(error, AiraloConnectionError):
+        return not isinstance(error, AiraloTimeoutError)
+    return error.status_code in PASSING_STATUSES
 
 
 def _read(response: requests.Response) -> bytes | None:

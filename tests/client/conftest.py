@@ -14,8 +14,8 @@ from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.test import override_settings
 
-from django_airalo.client import AiraloClient
-from django_airalo.client.transport import RETRY, build_session
+from django_airalo.client import AiraloClient, transport
+from django_airalo.client.transport import build_session
 from django_airalo.emulator import Emulator
 from tests.scripted_server import Answer, ScriptedServer
 
@@ -31,6 +31,13 @@ def _no_secrets_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     for line in lines:
         assert TOKEN_MARK not in line
         assert CLIENT_SECRET not in line
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a machine that is slow keep the client from sending a GET again."""
+    monkeypatch.setattr(transport, "PAUSES", (0, 0, 0))
+    monkeypatch.setattr(transport, "QUICK", 600)
 
 
 @pytest.fixture
@@ -52,7 +59,7 @@ def make_client(server: ScriptedServer, cache: BaseCache) -> Iterator[MakeClient
     sessions: list[requests.Session] = []
 
     def make(**keywords: Any) -> AiraloClient:
-        session = keywords.pop("session", None) or impatient_session()
+        session = keywords.pop("session", None) or build_session()
         sessions.append(session)
         arguments: dict[str, Any] = {
             "client_id": CLIENT_ID,
@@ -67,14 +74,6 @@ def make_client(server: ScriptedServer, cache: BaseCache) -> Iterator[MakeClient
     yield make
     for session in sessions:
         session.close()
-
-
-def impatient_session() -> requests.Session:
-    """The real session, but it does not wait between two tries."""
-    session = build_session()
-    for adapter in session.adapters.values():
-        adapter.max_retries = RETRY.new(backoff_factor=0, backoff_jitter=0)
-    return session
 
 
 @pytest.fixture

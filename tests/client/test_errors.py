@@ -201,6 +201,27 @@ def test_retry_after(
     assert error.retry_after == seconds
 
 
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None),
+        ("Fri, 99999999999999999999 Dec 2027 23:59:59 GMT", None),
+        ("Fri, 31 Dec 2027 23:59:59 +99999999999999999999", None),
+        ("Fri, 31 Dec 2027 99:99:99 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 365 * 24 * 3600.0),
+        ("9" * 400, 365 * 24 * 3600.0),
+    ],
+)
+def test_an_absurd_retry_after_does_no_harm(
+    client: AiraloClient, server: ScriptedServer, header: str, seconds: float | None
+) -> None:
+    refusal(client, server, Answer(503, {}, {"Retry-After": "Fri, 31 Dec 2027 23:59:59 GMT", "Date": header}))
+    error = refusal(client, server, Answer(503, {}, {"Retry-After": header}))
+
+    assert error.retry_after == seconds
+    assert datetime.now(UTC) + timedelta(seconds=error.retry_after or 0)  # there is such a date
+
+
 def test_retry_after_as_a_date(client: AiraloClient, server: ScriptedServer) -> None:
     now = datetime.now(UTC)
     future = format_datetime(now + timedelta(seconds=90), usegmt=True)

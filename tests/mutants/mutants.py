@@ -89,8 +89,15 @@ MUTANTS = [
     Mutant(
         "send a POST again on a time-out",
         "client/transport.py",
-        'allowed_methods=frozenset({"GET", "HEAD"})',
-        "allowed_methods=None",
+        "RETRY = Retry(0, read=False)",
+        "RETRY = Retry(3, allowed_methods=None)",
+        ("tests/client/test_sending.py",),
+    ),
+    Mutant(
+        "send a POST again after a 500",
+        "client/transport.py",
+        'REPEATED = frozenset({"GET", "HEAD"})',
+        'REPEATED = frozenset({"GET", "HEAD", "POST"})',
         ("tests/client/test_sending.py",),
     ),
     Mutant(
