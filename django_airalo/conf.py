@@ -91,7 +91,7 @@ class Settings:
 
     @property
     def WEBHOOK_SECRETS(self) -> Sequence[str]:
-        secrets = tuple(stripped for secret in _texts("WEBHOOK_SECRETS") if (stripped := secret.strip()))
+        secrets = tuple(stripped for secret in _texts("WEBHOOK_SECRETS") if secret and (stripped := secret.strip()))
         if secrets:
             return secrets
         return (self.CLIENT_SECRET,) if self.CLIENT_SECRET else ()
