@@ -16,6 +16,11 @@ def is_confirmed(request: HttpRequest) -> bool:
     return "confirmed" in request.POST
 
 
+def with_status(row: Any) -> str:
+    """The row and its status, in a line."""
+    return f"{row} – {row.get_status_display()}"
+
+
 def ask_first(
     model_admin: ModelAdmin[Any],
     request: HttpRequest,
@@ -25,7 +30,7 @@ def ask_first(
     title: str,
     warning: str,
     yes: str,
-    describe: Callable[[Any], str] = str,
+    describe: Callable[[Any], str] = with_status,
     form: forms.Form | None = None,
 ) -> TemplateResponse:
     """The rows, what it means to go on, and a button that runs the same action again.

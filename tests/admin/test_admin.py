@@ -332,7 +332,10 @@ ACTIONS = {
     "cancel": Refund,
     "refresh_usage": Esim,
     "set_brand": Esim,
+    "ask_for_refund": Esim,
 }
+#: Where it is not the change permission of the action's own model.
+PERMISSIONS = {"ask_for_refund": "change_refund"}
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -345,7 +348,7 @@ def test_actions_need_the_change_permission(staff, airalo, action):
     before = list(model.objects.values())
     act(client, model, action, model.objects.first(), confirmed="yes")
     assert list(model.objects.values()) == before
-    client = staff(f"view_{name}", f"change_{name}")
+    client = staff(f"view_{name}", PERMISSIONS.get(action, f"change_{name}"))
     assert f'value="{action}"' in client.get(url(model)).content.decode()
 
 

@@ -81,7 +81,7 @@ def test_nothing_is_sent_again_before_a_warning(staff, airalo, model, warning):
     assert set(model.objects.values_list("status", flat=True)) == {"unconfirmed"}
     shown = html.unescape(page.content.decode())
     assert warning in shown
-    assert all(str(row) in shown for row in rows)
+    assert all(f"{row} – Unconfirmed" in shown for row in rows)
     fields = re.findall(r'<input type="hidden" name="(\w+)" value="(.*)">', shown.partition("<ul>")[2])
     data = {key: [value for name, value in fields if name == key] for key, _ in fields}
     client.post(url(model), {key: value for key, value in data.items() if key != "csrfmiddlewaretoken"})
