@@ -22,12 +22,14 @@ def buy_elsewhere(world: World, description: str, **fields: Any) -> dict[str, An
     """Buy at Airalo past the shop, as another shop of the company or a worker given up would; the purchase."""
     url = world.emulator.url
     credentials = {"client_id": world.emulator.client_id, "client_secret": world.emulator.client_secret}
-    token = requests.post(f"{url}/v2/token", data={**credentials, "grant_type": "client_credentials"}, timeout=5).json()
+    token = requests.post(
+        f"{url}/v2/token", data={**credentials, "grant_type": "client_credentials"}, timeout=60
+    ).json()
     answer = requests.post(
         f"{url}/v2/orders-async",
         json={"package_id": PACKAGE, "quantity": 1, "description": description, **fields},
         headers={"Authorization": f"Bearer {token['data']['access_token']}"},
-        timeout=5,
+        timeout=60,
     )
     assert answer.status_code == 202, answer.text
     return world.emulator.purchases(description)[-1]
@@ -53,7 +55,7 @@ def test_row_13_the_same_webhook_again(world: World, copies: str) -> None:
     world.emulator.fault(copies, "orders-async")
     (pk,) = world.place()
     world.wait_status(pk, "completed")
-    assert world.emulator.wait_idle()
+    assert world.emulator.wait_idle(60)
     shop = world.laws({"completed": 1})
     assert [push["status"] for push in world.emulator.pushes()] == [200] * (2 if copies == "duplicate" else 20)
     assert len(shop.webhooks) == 1
@@ -80,14 +82,19 @@ def test_row_14_sandbox_mode(make_world: MakeWorld) -> None:
 
 @pytest.mark.slow
 def test_row_14_look_ups_grow_rare(world: World) -> None:
-    world.set(LOOKUP_DELAYS=[0.2, 0.4, 0.8, 1.6])
-    world.emulator.fault({"webhook": "none", "listing_delay": 3.5}, "orders-async")
+    delays = [0.2, 0.4, 0.8, 1.6]
+    world.set(LOOKUP_DELAYS=delays)
+    world.emulator.fault({"webhook": "none", "listing_delay": 3600}, "orders-async")
     world.place()
-    world.laws({"completed": 1})
+    sweeper = world.sweeper()
+    world.wait_call("orders-list", len(delays) + 1)
+    sweeper.kill()
     times = [request["at"] for request in world.emulator.requests("orders-list")]
     gaps = [b - a for a, b in itertools.pairwise(times)]
-    assert 3 <= len(times) <= 6
-    assert gaps[-1] > 2.5 * gaps[0]
+    # Spread by a tenth. How much longer they are is for the machine to say.
+    assert all(gap >= 0.9 * delay - 0.05 for gap, delay in zip(gaps, delays, strict=False)), gaps
+    world.emulator.ledger.execute("UPDATE purchases SET listed_at = 0")
+    world.laws({"completed": 1})
 
 
 def test_row_15_a_webhook_for_another_shop_of_the_account(world: World) -> None:
@@ -112,7 +119,7 @@ def test_row_16_contradictory_webhooks(world: World) -> None:
     world.emulator.fault({"preset": "failure-then-success", "copies": 3}, "orders-async", call=3)
     pks = world.place(3)
     world.laws({"completed": 3})
-    assert world.emulator.wait_idle()
+    assert world.emulator.wait_idle(60)
     shop = world.laws({"completed": 3})
     references = [world.order(pk).reference for pk in pks]
     late = {row["reference"] for row in shop.received if row["signal"] == "esim_order_completed" and row["late"]}
@@ -129,13 +136,13 @@ def test_row_16_success_after_cancel(world: World) -> None:
     assert world.order(pk).status == "cancelled"
     buy_elsewhere(world, world.order(pk).airalo_description, webhook_url=world.webhook_url)
     shop = world.laws({"completed": 1})
-    assert [row["late"] for row in shop.received if row["signal"] == "esim_order_completed"] == [True]
+    assert {row["late"] for row in shop.received if row["signal"] == "esim_order_completed"} == {True}
 
 
 def test_row_16_accepted_after_a_person_gave_it_up(world: World) -> None:
     """A stopped worker's 202 arrives when the order has been marked as failed, and no webhook ever comes."""
     world.emulator.fault("500", "orders-list", times=None)
-    world.emulator.fault({"delay_after": 5, "webhook": "none"}, "orders-async")
+    world.emulator.fault({"delay_after": 10, "webhook": "none"}, "orders-async")
     (pk,) = world.place_only()
     worker = world.start("call", "submit_order", pk)
     world.wait_bought()
@@ -150,7 +157,7 @@ def test_row_16_accepted_after_a_person_gave_it_up(world: World) -> None:
     assert world.order(pk).request_id
     world.emulator.clear_faults()
     shop = world.laws({"completed": 1})
-    assert [row["late"] for row in shop.received if row["signal"] == "esim_order_completed"] == [True]
+    assert {row["late"] for row in shop.received if row["signal"] == "esim_order_completed"} == {True}
 
 
 def test_row_17_not_what_was_ordered(world: World) -> None:

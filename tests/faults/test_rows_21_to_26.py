@@ -67,6 +67,7 @@ def test_row_21_a_receiver_hangs(world: World) -> None:
 @pytest.mark.parametrize("moment", ["kill", "kill-after"])
 def test_row_21_the_process_dies_inside_a_receiver(world: World, moment: str) -> None:
     world.config["trouble"]["esim_order_completed"] = moment
+    world.set(SIGNAL_LEASE=5)  # else somebody who is slow to tell it is followed by a second, who tells it again
     world.flag.touch()
     server = world.serve()
     (pk,) = world.place()
@@ -171,11 +172,12 @@ def test_row_23_old_and_new_code_together(world: World, tmp_path: Path) -> None:
     world.emulator.fault("close-after", "orders-async", call=5)
     world.emulator.fault("no-webhook", "orders-async", call=9)
     world.emulator.fault("webhook-first", "orders-async", call=13)
-    world.emulator.fault({"delay": 0.1}, "orders-async", times=None)  # so that all have a share
+    world.emulator.fault({"delay": 0.3}, "orders-async", times=None)  # so that all have a share
     (pk,) = world.place_only()
     old = [world.start_afresh("sweep", 0.1, root=root) for _ in range(2)]
     world.wait_status(pk, "completed")
     new = [world.start("sweep", 0.1) for _ in range(2)]
+    world.wait_ready(*old, *new)
     world.place_only(23)
     world.laws({"completed": 24})
     assert all(process.is_running() for process in old + new), world.logs()
@@ -255,7 +257,7 @@ def test_row_26_marked_as_failed_at_the_moment_it_is_found(make_world: MakeWorld
     world.set(LOOKUP_DELAYS=[3600])
     world.emulator.fault({"close": "after", "webhook": "none"}, "orders-async", times=4)
     pks = world.place(4)
-    assert world.emulator.wait_idle()
+    assert world.emulator.wait_idle(60)
     said = world.at_once(*[(name, pk) for pk in pks for name in ("mark_failed", "sync_order")])
     shop = world.laws({"completed": 4})
     for pk, word in zip(pks, said[::2], strict=True):

@@ -61,9 +61,10 @@ def serve(port: str) -> None:
 
 
 def sweep(pause: str) -> None:
-    """Sweep again and again, by the package's own command."""
+    """Sweep again and again, by the package's own command. Says "ready" before."""
     from django.core.management import call_command
 
+    print("ready", flush=True)
     call_command("airalo_sweep", loop=float(pause))
 
 
