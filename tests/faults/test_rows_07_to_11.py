@@ -156,6 +156,20 @@ def test_row_10_eight_workers_with_a_revoked_token(world: World) -> None:
     assert len(world.emulator.requests("orders-async")) == 9 + len(refused)
 
 
+@pytest.mark.slow
+def test_row_10_a_token_ends_sooner_than_airalo_said(world: World) -> None:
+    """Nobody replaces it ahead of its end, so a purchase is refused: one new token, and once more."""
+    world.serve()
+    world.place()
+    time.sleep(5.2)  # a 401 with a younger token is not about the token
+    world.emulator.ledger.execute("UPDATE tokens SET expires_at = ?", (time.time(),))
+    (pk,) = world.place()
+    assert world.order(pk).attempt == 1
+    world.laws({"completed": 2})
+    assert [row["status"] for row in world.emulator.requests("orders-async")] == [202, 401, 202]
+    assert [row["status"] for row in world.emulator.requests("token")] == [200, 200]
+
+
 def test_row_10_an_expired_token_is_replaced_ahead_of_its_end(make_world: MakeWorld) -> None:
     world = make_world(token_lifetime=3)
     world.serve()

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 import requests
 
+from django_airalo.admin.webhooks import WebhookEventAdmin
+from django_airalo.models import WebhookEvent
 from tests.waiting import wait_until
 
 from .conftest import MakeWorld
 from .shop.verbs import PACKAGE
-from .world import World
+from .world import ALIAS, World
 
 
 def buy_elsewhere(world: World, description: str, **fields: Any) -> dict[str, Any]:
@@ -108,6 +110,11 @@ def test_row_15_a_webhook_for_another_shop_of_the_account(world: World) -> None:
     world.post(b'{"reason": "Nobody knows which.", "request_id": "unknown"}')
     shop = world.laws({"completed": 1}, except_for={"unknown_purchases"})
     assert Counter(webhook["status"] for webhook in shop.webhooks) == {"processed": 1, "waiting": 2}
+    # Visible: they are what the admin shows under this status, each with the number that Airalo gave it.
+    assert {"status", "received_at"} <= set(WebhookEventAdmin.list_filter)
+    shown = WebhookEvent.objects.using(ALIAS).filter(status="waiting")
+    assert {event.request_id for event in shown} == {stranger["request_id"], "unknown"}
+    assert all(event.body_bytes for event in shown)
     after = world.order(pk).__dict__
     assert {**before, "_state": None} == {**after, "_state": None}
 
