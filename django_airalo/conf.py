@@ -83,15 +83,15 @@ class Settings:
 
     @property
     def WEBHOOK_URL(self) -> str:
-        return str(_setting("WEBHOOK_URL", ""))
+        return str(_setting("WEBHOOK_URL", "")).strip()
 
     @property
     def WEBHOOK_URL_TOKEN(self) -> str:
-        return str(_setting("WEBHOOK_URL_TOKEN", ""))
+        return str(_setting("WEBHOOK_URL_TOKEN", "")).strip()
 
     @property
     def WEBHOOK_SECRETS(self) -> Sequence[str]:
-        secrets = tuple(secret for secret in _texts("WEBHOOK_SECRETS") if secret)
+        secrets = tuple(stripped for secret in _texts("WEBHOOK_SECRETS") if secret and (stripped := secret.strip()))
         if secrets:
             return secrets
         return (self.CLIENT_SECRET,) if self.CLIENT_SECRET else ()

@@ -21,7 +21,8 @@ class AiraloConfigurationError(AiraloError, ImproperlyConfigured):
 
 
 class IdempotencyConflictError(AiraloError, ValueError):
-    """``place_order()`` was given a known ``idempotency_key`` with other content."""
+    """A service was given a key that is known, with other content: the ``idempotency_key`` of an order or top-up, or
+    the ``booking_reference`` of a voucher."""
 
 
 class IllegalTransitionError(AiraloError):
@@ -147,7 +148,10 @@ class AiraloServiceUnavailableError(AiraloServerError):
 
 
 class AiraloRefusedError(AiraloAPIError):
-    """HTTP 400 or 422: Airalo refused the request. ``field_errors`` or ``code`` and ``reason`` say why."""
+    """Airalo refused the request: HTTP 400 or 422, or 200 with messages for fields in place of what was asked for.
+
+    ``field_errors`` or ``code`` and ``reason`` say why.
+    """
 
 
 class InsufficientCreditError(AiraloRefusedError):

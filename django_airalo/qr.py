@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import segno
+from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
@@ -12,11 +13,15 @@ from .models import Esim
 
 
 def qr_svg(esim: Esim, *, scale: float = 6) -> SafeString:
-    """The eSIM's activation code as an inline SVG, dark on white, without inline styles; ``""`` if there is no code."""
+    """The eSIM's activation code as an inline SVG, dark on white, without inline styles; ``""`` if there is no code.
+
+    To a screen reader it is an image with a name.
+    """
     if not esim.activation_code:
         return SafeString()
     title = _("QR code to install your eSIM")
     svg = _code(esim).svg_inline(scale=scale, border=4, light="#fff", dark="#000", title=title, svgclass="airalo-qr")
+    svg = svg.replace("<svg ", format_html('<svg role="img" aria-label="{}" ', title), 1)
     return mark_safe(svg)  # noqa: S308  drawn by segno; the activation code is in it as shapes only
 
 

@@ -3,7 +3,8 @@
 Delivery is the same for all of them: sent after the change was committed, with ``send_robust`` (a receiver that
 raises does not keep the others from hearing), and *at least once*: if a receiver raised, or the process died
 before the sending was noted, all receivers hear again, with the same ``event_id``. So a receiver must do no harm
-when it hears twice. (A refund or voucher tells its newest status: one that is outdated before it was heard is not told.)
+when it hears twice. (A refund or voucher tells its newest status: one that is outdated before it was heard is not
+told.)
 
 Receivers take ``**kwargs``, since arguments may be added.
 """

@@ -11,6 +11,9 @@ from hypothesis import HealthCheck, settings
 from django_airalo.emulator import Emulator
 from django_airalo.testing import FakeAiralo
 from tests.emulator.support import Receiver
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport, pytest_runtest_setup
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport", "pytest_runtest_setup"]
 
 # The same examples in each run, and as long as they take: a red run means the code, not the draw or a busy machine.
 # `pytest --hypothesis-profile=random` searches for new ones.

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
+from django.db.models import Count, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
@@ -74,19 +75,20 @@ def _amounts(prices: dict[str, str]) -> SafeString:
 
 def _last_sync() -> str:
     """When the catalogue was mirrored last, and what became of the sync after that, for the head of the list."""
-    newest = CatalogueSync.objects.filter(kind=CatalogueSync.Kind.PACKAGES).order_by("-id").first()
+    syncs = CatalogueSync.objects
+    good = syncs.successes(CatalogueSync.Kind.PACKAGES).order_by("-id").values("started_at")[:1]
+    newest: Any = (
+        syncs.filter(kind=CatalogueSync.Kind.PACKAGES).annotate(good_at=Subquery(good)).order_by("-id").first()
+    )
     if newest is None:
         return _("Never synced: run airalo_sync_packages.")
-    if newest.succeeded:
-        return _("Last sync: %(when)s") % {"when": _when(newest)}
-    good = CatalogueSync.objects.last_success()
-    text = _("Last sync: %(when)s") % {"when": _when(good)} if good else _("Never synced.")
-    return f"{text} {_trouble(newest)}"
+    text = _("Last sync: %(when)s") % {"when": _shown(newest.good_at)} if newest.good_at else _("Never synced.")
+    return text if newest.succeeded else f"{text} {_trouble(newest)}"
 
 
 def _trouble(run: CatalogueSync) -> str:
     """What became of a sync that did not go well, or not yet."""
-    values = {"when": _when(run), "error": run.error[:200]}
+    values = {"when": _shown(run.started_at), "error": run.error[:200]}
     if run.error:
         return _("The one of %(when)s failed: %(error)s") % values
     if run.lease_until and run.lease_until > database.now():
@@ -94,9 +96,8 @@ def _trouble(run: CatalogueSync) -> str:
     return _("The one of %(when)s died or hangs.") % values
 
 
-def _when(run: CatalogueSync) -> str:
-    started_at = run.started_at
-    return date_format(localtime(started_at) if is_aware(started_at) else started_at, "SHORT_DATETIME_FORMAT")
+def _shown(moment: datetime) -> str:
+    return date_format(localtime(moment) if is_aware(moment) else moment, "SHORT_DATETIME_FORMAT")
 
 
 @admin.register(Operator)

@@ -9,6 +9,8 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -23,6 +25,8 @@ from django_airalo.models.esims import SECRETS
 from django_airalo.qr import qr_svg
 
 from .base import ReadOnly, ReadOnlyAdmin, TabularInline
+from .confirmation import ask_first, is_confirmed
+from .refund_form import RefundForm
 
 #: Rows of the history on an eSIM's page; the rest is in the list of usage records.
 HISTORY_ROWS = 20
@@ -70,6 +74,10 @@ def _is_readable(esim: Esim | None) -> bool:
         return False
 
 
+def _in_a_line(esim: Esim) -> str:
+    return f"{esim.iccid} – {esim.order.package_id}, {esim.get_usage_status_display()}"
+
+
 @admin.register(Esim)
 class EsimAdmin(ReadOnlyAdmin):
     list_display = ("iccid", "order", "usage_status", "data", "expires_at", "usage_synced_at", "created_at")
@@ -80,7 +88,7 @@ class EsimAdmin(ReadOnlyAdmin):
     search_fields = ("=iccid", "=order__reference", "=order__request_id", "order__to_email__startswith")
     search_help_text = gettext_lazy("ICCID, reference or request_id in full; the beginning of an e-mail address")
     inlines = (EsimPackageInline,)
-    actions = ("refresh_usage", "set_brand")
+    actions = ("refresh_usage", "set_brand", "ask_for_refund")
     action_form = BrandForm
     fields = (
         "iccid", "order", "smdp_address", "masked_code", "msisdn", "apn", "is_roaming", "brand_settings_name",
@@ -147,6 +155,34 @@ class EsimAdmin(ReadOnlyAdmin):
     def set_brand(self, request: HttpRequest, queryset: QuerySet[Esim]) -> None:
         brand = request.POST.get("brand", "").strip()
         self._ask(request, queryset, lambda esim: services.set_brand(esim, brand or None))
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may ask for refunds: who may decide about them."""
+        return request.user.has_perm("django_airalo.change_refund")
+
+    @admin.action(description=gettext_lazy("Ask Airalo for a refund …"), permissions=["refund"])
+    def ask_for_refund(self, request: HttpRequest, queryset: QuerySet[Esim]) -> TemplateResponse | None:
+        esims = list(queryset)
+        form = RefundForm(request.POST if is_confirmed(request) else None)
+        if is_confirmed(request) and (refunds := form.request_refund(esims)):
+            text = ngettext("%d refund was asked for.", "%d refunds were asked for.", len(refunds)) % len(refunds)
+            link = reverse("admin:django_airalo_refund_changelist")
+            self.message_user(request, format_html('<a href="{}">{}</a>', link, text), messages.SUCCESS)
+            return None
+        return ask_first(
+            self,
+            request,
+            esims,
+            action="ask_for_refund",
+            title=_("Ask Airalo for a refund"),
+            warning=_(
+                "Airalo is asked for a refund of these eSIMs, five in each request. People at Airalo decide, and what "
+                "they give back is credit. Your customer gets nothing by this."
+            ),
+            yes=_("Ask for a refund"),
+            describe=_in_a_line,
+            form=form,
+        )
 
     def _ask(self, request: HttpRequest, queryset: QuerySet[Esim], act: Callable[[Esim], Esim]) -> None:
         done = 0

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -18,6 +19,7 @@ from django_airalo.models import Esim, EsimOrder, OrderEvent
 from django_airalo.models.esims import SECRETS
 
 from .base import ReadOnly, ReadOnlyAdmin, TabularInline
+from .confirmation import ask_first, is_confirmed
 from .unconfirmed import what_is_known
 
 
@@ -156,13 +158,43 @@ class EsimOrderAdmin(ReadOnlyAdmin):
                 values = {"order": order, "status": order.get_status_display()}
                 self.message_user(request, text % values, messages.WARNING)
 
-    @admin.action(description=gettext_lazy("Unconfirmed: mark as never placed, submit again"), permissions=["act"])
-    def mark_never_placed(self, request: HttpRequest, queryset: QuerySet[EsimOrder]) -> None:
-        self._decide(request, queryset, services.mark_never_placed)
+    # An order's own page warns before its buttons are shown, so it sends them as confirmed.
 
-    @admin.action(description=gettext_lazy("Unconfirmed: mark as failed"), permissions=["act"])
-    def mark_failed(self, request: HttpRequest, queryset: QuerySet[EsimOrder]) -> None:
-        self._decide(request, queryset, services.mark_failed)
+    @admin.action(description=gettext_lazy("Unconfirmed: mark as never placed, submit again …"), permissions=["act"])
+    def mark_never_placed(self, request: HttpRequest, queryset: QuerySet[EsimOrder]) -> TemplateResponse | None:
+        if is_confirmed(request):
+            self._decide(request, queryset, services.mark_never_placed)
+            return None
+        return ask_first(
+            self,
+            request,
+            queryset,
+            action="mark_never_placed",
+            title=_("Mark as never placed?"),
+            warning=_(
+                "Each order is looked up once more and submitted again. If Airalo did take one and lists it only "
+                "later, it is bought and paid twice."
+            ),
+            yes=_("They were never placed: submit again"),
+        )
+
+    @admin.action(description=gettext_lazy("Unconfirmed: mark as failed …"), permissions=["act"])
+    def mark_failed(self, request: HttpRequest, queryset: QuerySet[EsimOrder]) -> TemplateResponse | None:
+        if is_confirmed(request):
+            self._decide(request, queryset, services.mark_failed)
+            return None
+        return ask_first(
+            self,
+            request,
+            queryset,
+            action="mark_failed",
+            title=_("Mark as failed?"),
+            warning=_(
+                "The orders are given up. If Airalo did take one, it is paid all the same; an eSIM that arrives later "
+                "completes its order as late."
+            ),
+            yes=_("Give them up: mark as failed"),
+        )
 
     def _decide(self, request: HttpRequest, queryset: QuerySet[EsimOrder], decide: Callable[..., bool]) -> None:
         for order in queryset:

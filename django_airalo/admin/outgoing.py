@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -16,6 +17,7 @@ from django_airalo.exceptions import DecryptionError
 from django_airalo.models import Refund, Voucher
 
 from .base import ReadOnlyAdmin
+from .confirmation import ask_first, is_confirmed
 
 
 def _is_readable(voucher: Voucher | None) -> bool:
@@ -39,9 +41,24 @@ class OutgoingAdmin(ReadOnlyAdmin):
                 values = {"row": row, "status": row.get_status_display()}
                 self.message_user(request, text % values, messages.WARNING)
 
-    @admin.action(description=gettext_lazy("Airalo never got it: send again"), permissions=["act"])
-    def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self.decide(request, queryset, "pending")
+    def if_sent_twice(self) -> str:
+        """What it means to send again what Airalo has got after all."""
+        raise NotImplementedError
+
+    @admin.action(description=gettext_lazy("Airalo never got it: send again …"), permissions=["act"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> TemplateResponse | None:
+        if is_confirmed(request):
+            self.decide(request, queryset, "pending")
+            return None
+        return ask_first(
+            self,
+            request,
+            queryset,
+            action="send_again",
+            title=_("Send again?"),
+            warning=self.if_sent_twice(),
+            yes=_("Airalo never got them: send again"),
+        )
 
     @admin.action(description=gettext_lazy("Cancel: do not send"), permissions=["act"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -57,6 +74,12 @@ class RefundAdmin(OutgoingAdmin):
     actions = ("approve", "decline", "confirm", "send_again", "cancel")
     exclude = ("esims",)
     readonly_fields = ("esim_links",)
+
+    def if_sent_twice(self) -> str:
+        return _(
+            "They are sent to Airalo once more. If it has got them after all, it is asked twice for the same refund. "
+            "Airalo has no endpoint to look that up: ask its support first."
+        )
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).annotate(_esims=Count("esims", distinct=True))
@@ -92,6 +115,12 @@ class VoucherAdmin(OutgoingAdmin):
     search_fields = ("=booking_reference", "package_id__startswith")
     search_help_text = gettext_lazy("Booking reference in full; the beginning of a package id")
     actions = ("send_again", "cancel")
+
+    def if_sent_twice(self) -> str:
+        return _(
+            "They are sent to Airalo once more. Those that are unconfirmed may be made already: then they are bought "
+            "twice, and may be paid twice. Airalo has no endpoint to look that up: ask its support first."
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Voucher]:
         return super().get_queryset(request).defer(*Voucher.SECRETS)

@@ -18,7 +18,7 @@ from django_airalo.client.payloads import InstructionsData
 from django_airalo.conf import conf
 
 from .fields import EncryptedTextField
-from .orders import EsimOrder
+from .orders import EsimOrder, is_nobody
 from .usage import Allowance, UsageFields, UsageStatus
 
 #: ASCII digits only: ICCIDs in Airalo's documents have 17 to 19 digits and mostly fail the Luhn check.
@@ -39,8 +39,8 @@ class EsimQuerySet(models.QuerySet["Esim"]):
     """Which eSIMs to look at. All of these can be combined."""
 
     def of_user(self, user: Any) -> EsimQuerySet:
-        """The eSIMs that belong to ``user``."""
-        return self.filter(order__user=user)
+        """The eSIMs that belong to ``user``. None if nobody is logged in, rather than those of all guests."""
+        return self.none() if is_nobody(user) else self.filter(order__user=user)
 
     def without_secrets(self) -> EsimQuerySet:
         """The same rows. Secrets are decrypted only when asked for: it costs time, and fails if the key is gone."""

@@ -33,12 +33,17 @@ def new_reference() -> str:
     return secrets.token_hex(REFERENCE_LENGTH // 2)
 
 
+def is_nobody(user: Any) -> bool:
+    """Whether it is ``None`` or an anonymous user, who own nothing."""
+    return getattr(user, "pk", user) is None
+
+
 class EsimOrderQuerySet(models.QuerySet["EsimOrder"]):
     """Which orders to look at. All of these can be combined."""
 
     def of_user(self, user: Any) -> EsimOrderQuerySet:
-        """The orders that belong to ``user``."""
-        return self.filter(user=user)
+        """The orders that belong to ``user``. None if nobody is logged in, rather than those of all guests."""
+        return self.none() if is_nobody(user) else self.filter(user=user)
 
     def due(self, now: datetime) -> EsimOrderQuerySet:
         """The orders that the sweep must look at, the longest waiting first."""

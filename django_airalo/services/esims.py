@@ -28,6 +28,7 @@ from django_airalo.models.usage import USAGE_FIELDS
 
 from . import database
 from .esim_packages import lock, sync_esim_packages
+from .masking import masked
 from .signalling import send_from, send_robust
 from .usage_schedule import next_usage
 
@@ -235,7 +236,7 @@ def _told(data: UsageData) -> tuple[str, dict[str, Any]]:
 
 def _put_off(esim: Esim, error: AiraloAPIError) -> None:
     """Say on the eSIM why it was not looked up. It is due again when the claim ends, or at another time if need be."""
-    fields: dict[str, Any] = {"usage_error": str(error)}
+    fields: dict[str, Any] = {"usage_error": masked(str(error))}
     if isinstance(error, AiraloRateLimitError | AiraloTokenError):
         # It was not its turn, so it need not wait for a whole interval; yet not first, lest one stops all the others.
         fields = {"usage_due_at": database.now() + timedelta(seconds=min(error.retry_after or 60, 3600))}

@@ -36,7 +36,9 @@ Status = EsimOrder.Status
 #: Airalo's statuses of an order that brings no eSIM.
 NOT_DELIVERED = ("failed", "refunded")
 VANISHED = "Airalo lists neither the future order any more nor an order made from it. Was it cancelled there?"
-LISTED = "Airalo lists the order, without eSIMs yet, though it had been given up here: it may be delivered and charged."
+LISTED = (
+    "Airalo lists the order, without eSIMs yet, though it had failed or was given up: it may be delivered and charged."
+)
 #: Orders on one page of Airalo's list. Airalo documents no highest number; if it gives fewer, there are more pages.
 LIST_PAGE_SIZE = 100
 #: Seconds to wait for one page when the limit for look-ups is reached.
@@ -59,9 +61,10 @@ def sync_order(order: EsimOrder | int, *, source: str = "look-up") -> EsimOrder:
         AiraloAPIError: the look-up did not succeed. Nothing was changed.
         AiraloConfigurationError: credentials are missing.
     """
-    order = EsimOrder.objects.get(pk=order.pk if isinstance(order, EsimOrder) else order)
+    orders = EsimOrder.objects.using(database.alias())
+    order = orders.get(pk=order.pk if isinstance(order, EsimOrder) else order)
     record(order.pk, look_up(order), source=source)
-    return EsimOrder.objects.get(pk=order.pk)
+    return orders.get(pk=order.pk)
 
 
 def sync_accepted(

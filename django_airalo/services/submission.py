@@ -57,7 +57,7 @@ def submit_order(order: EsimOrder | int) -> EsimOrder:
     """
     order_pk = order.pk if isinstance(order, EsimOrder) else order
     attempt(order_pk)
-    return EsimOrder.objects.get(pk=order_pk)
+    return EsimOrder.objects.using(database.alias()).get(pk=order_pk)
 
 
 def attempt(order_pk: int) -> AiraloError | None:
@@ -115,7 +115,8 @@ def _send(order: EsimOrder) -> AcceptedOrder | ScheduledOrder | OrderData:
     client, what = get_client(), {"package_id": order.package_id, "description": order.airalo_description}
     if order.esim_id:
         # Without its secrets, which another key may have encrypted.
-        return client.submit_topup(iccid=Esim.objects.only("iccid").get(pk=order.esim_id).iccid, **what)
+        esims = Esim.objects.using(database.alias()).only("iccid")
+        return client.submit_topup(iccid=esims.get(pk=order.esim_id).iccid, **what)
     content: dict[str, Any] = {
         **what,
         "quantity": order.quantity,
@@ -167,13 +168,7 @@ def _accept(order: EsimOrder, status: str, request_id: str, dates: dict[str, Any
         "due_at": now + timedelta(seconds=conf.LOOKUP_DELAYS[0]),
         **dates,
     }
-    settled: dict[str, Any] = {
-        "look_up_first": False,
-        "lookups": 0,  # those while it was unconfirmed must not make the next ones rare
-        "error_code": None,
-        "error_reason": "",
-    }
-    if not change_status(order, status, now=now, source="submit", **fields, **settled):
+    if not change_status(order, status, now=now, source="submit", **fields, **fulfilment.AS_NEW):
         fulfilment.record_late_acceptance(order.pk, status, fields, attempt=order.attempt, now=now)
 
 

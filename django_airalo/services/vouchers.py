@@ -84,7 +84,8 @@ def create_airmoney_voucher(
 
     Raises:
         ValidationError: a value is wrong; ``error.message_dict`` says which and why. Nothing was written.
-        IdempotencyConflictError: ``booking_reference`` is known, with other content. Nothing was written.
+        IdempotencyConflictError: ``booking_reference`` is known, with another ``amount``, ``usage_limit`` or
+            ``is_paid``. Nothing was written. ``voucher_code`` is not compared: what Airalo gave is in its place.
     """
     errors = _reference_errors(booking_reference)
     if isinstance(amount, bool) or not isinstance(amount, int | Decimal) or not _is_sum(Decimal(amount)):

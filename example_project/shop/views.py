@@ -9,8 +9,8 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import IntegrityError
-from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Prefetch, Q
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -18,11 +18,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 from django_airalo import services
-from django_airalo.exceptions import AiraloError
+from django_airalo.exceptions import AiraloError, DecryptionError
 from django_airalo.models import Esim, Package
+from django_airalo.models.esims import EsimQuerySet
 from django_airalo.services import price_packages
 
 from .checkout import PriceChangedError, buy
+from .codes import mark, readable
 from .forms import CheckoutForm, PackageFilterForm, SignUpForm
 from .models import Order
 from .payments import PaymentDeclinedError
@@ -127,14 +129,23 @@ def order_status(request: HttpRequest, number: str) -> HttpResponse:
 
 
 def _order_context(request: HttpRequest, number: str) -> dict[str, Any]:
-    mine = Order.objects.of_user(request.user).prefetch_related("lines__esim_order__esims__order")
-    order = get_object_or_404(mine, number=number)
+    mine, esims = Order.objects.of_user(request.user), Esim.objects.select_related("order__order_line")
+    try:
+        order = get_object_or_404(mine.prefetch_related(_esims_of_lines(esims)), number=number)
+    except DecryptionError:
+        order = get_object_or_404(mine.prefetch_related(_esims_of_lines(esims.without_secrets())), number=number)
+        for line in order.lines.all():
+            mark(list(line.esim_order.esims.all()) if line.esim_order else [])
     lines = [
         {"line": line, "sentence": sentence(line.esim_order), "steps": steps(line.esim_order)}
         for line in order.lines.all()
         if line.esim_order
     ]
     return {"order": order, "lines": lines}
+
+
+def _esims_of_lines(esims: EsimQuerySet) -> Prefetch[str]:
+    return Prefetch("lines__esim_order__esims", esims)
 
 
 @never_cache
@@ -144,6 +155,7 @@ def esims(request: HttpRequest) -> HttpResponse:
     """The customer's eSIMs, with what is needed to install them."""
     mine = Esim.objects.of_user(request.user).select_related("order__order_line__order")
     page = Paginator(mine, ESIMS_PER_PAGE).get_page(request.GET.get("page"))
+    page.object_list = readable(page.object_list)
     return render(request, "shop/esims.html", {"page": page})
 
 
@@ -153,7 +165,10 @@ def esims(request: HttpRequest) -> HttpResponse:
 def install(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """One eSIM, with Airalo's steps for installing it."""
     mine = Esim.objects.of_user(request.user).select_related("order__order_line__order")
-    esim = get_object_or_404(mine, public_id=public_id)
+    found = readable(mine.filter(public_id=public_id))
+    if not found:
+        raise Http404
+    esim = found[0]
     try:
         instructions = services.get_instructions(esim)
     except AiraloError:

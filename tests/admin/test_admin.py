@@ -114,6 +114,7 @@ def _fill_catalogue(package):
         PricingRuleFactory(**scope)
     ExchangeRate.objects.get_or_create(currency="EUR", defaults={"rate": "0.9", "synced_at": LONG_AGO})
     CatalogueSyncFactory(error="AiraloTimeoutError: no answer")
+    CatalogueSyncFactory(finished_at=LONG_AGO)
     CompatibleDeviceFactory()
 
 
@@ -309,8 +310,9 @@ def test_what_airalo_and_customers_write_is_escaped(root):
 # Actions
 
 
-def act(client, model, action, *rows):
-    response = client.post(url(model), {"action": action, "_selected_action": [row.pk for row in rows]}, follow=True)
+def act(client, model, action, *rows, **fields):
+    data = {"action": action, "_selected_action": [row.pk for row in rows], **fields}
+    response = client.post(url(model), data, follow=True)
     return response, [str(message) for message in response.context["messages"]]
 
 
@@ -330,7 +332,10 @@ ACTIONS = {
     "cancel": Refund,
     "refresh_usage": Esim,
     "set_brand": Esim,
+    "ask_for_refund": Esim,
 }
+#: Where it is not the change permission of the action's own model.
+PERMISSIONS = {"ask_for_refund": "change_refund"}
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -341,9 +346,9 @@ def test_actions_need_the_change_permission(staff, airalo, action):
     client = staff(f"view_{name}")
     assert f'value="{action}"' not in client.get(url(model)).content.decode()
     before = list(model.objects.values())
-    act(client, model, action, model.objects.first())
+    act(client, model, action, model.objects.first(), confirmed="yes")
     assert list(model.objects.values()) == before
-    client = staff(f"view_{name}", f"change_{name}")
+    client = staff(f"view_{name}", PERMISSIONS.get(action, f"change_{name}"))
     assert f'value="{action}"' in client.get(url(model)).content.decode()
 
 
@@ -404,7 +409,7 @@ def test_look_up_without_credentials_says_so(root, settings):
 @pytest.mark.parametrize(("action", "status"), [("mark_never_placed", "pending"), ("mark_failed", "failed")])
 def test_decisions(root, airalo, action, status):
     order, other = EsimOrderFactory(unconfirmed=True), EsimOrderFactory(accepted=True)
-    _, said = act(root, EsimOrder, action, order, other)
+    _, said = act(root, EsimOrder, action, order, other, confirmed="yes")
     order.refresh_from_db()
     other.refresh_from_db()
     assert (order.status, other.status) == (status, "accepted")

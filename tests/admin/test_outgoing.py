@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import connection
@@ -30,8 +33,9 @@ def staff(client):
     return sign_in
 
 
-def act(client, model, action, *rows):
-    response = client.post(url(model), {"action": action, "_selected_action": [row.pk for row in rows]}, follow=True)
+def act(client, model, action, *rows, **fields):
+    data = {"action": action, "_selected_action": [row.pk for row in rows], **fields}
+    response = client.post(url(model), data, follow=True)
     return [str(message) for message in response.context["messages"]]
 
 
@@ -49,7 +53,7 @@ def test_decisions_about_a_refund(staff, airalo, action, old, new):
     client = staff("view_refund", "change_refund")
     refund = Refund.objects.create(reason="NO_COVERAGE", status=old, refund_id="4711")
     other = Refund.objects.create(reason="NO_COVERAGE", status="refused")
-    said = act(client, Refund, action, refund, other)
+    said = act(client, Refund, action, refund, other, confirmed="yes")
     refund.refresh_from_db()
     other.refresh_from_db()
     assert (refund.status, refund.decided_by) == (new, "ann")
@@ -63,9 +67,25 @@ def test_decisions_about_a_refund(staff, airalo, action, old, new):
 def test_decisions_about_a_voucher(staff, airalo, action, new):
     client = staff("view_voucher", "change_voucher")
     voucher = Voucher.objects.create(kind="esim", status="unconfirmed")
-    act(client, Voucher, action, voucher)
+    act(client, Voucher, action, voucher, confirmed="yes")
     voucher.refresh_from_db()
     assert voucher.status == new
+
+
+@pytest.mark.parametrize(("model", "warning"), [(Voucher, "may be paid twice"), (Refund, "asked twice")])
+def test_nothing_is_sent_again_before_a_warning(staff, airalo, model, warning):
+    name = model._meta.model_name
+    client = staff(f"view_{name}", f"change_{name}")
+    rows = [model.objects.create(status="unconfirmed") for _ in range(2)]
+    page = client.post(url(model), {"action": "send_again", "_selected_action": [row.pk for row in rows]})
+    assert set(model.objects.values_list("status", flat=True)) == {"unconfirmed"}
+    shown = html.unescape(page.content.decode())
+    assert warning in shown
+    assert all(f"{row} – Unconfirmed" in shown for row in rows)
+    fields = re.findall(r'<input type="hidden" name="(\w+)" value="(.*)">', shown.partition("<ul>")[2])
+    data = {key: [value for name, value in fields if name == key] for key, _ in fields}
+    client.post(url(model), {key: value for key, value in data.items() if key != "csrfmiddlewaretoken"})
+    assert set(model.objects.values_list("status", flat=True)) == {"pending"}
 
 
 def test_without_the_change_permission_nothing_is_decided(staff):

@@ -47,11 +47,25 @@ def test_a_decision_on_the_page(admin_client, airalo, action, status):
     shown = page(admin_client, order)
     assert "bought and paid twice" in shown
     assert f'value="{action}"' in shown
-    admin_client.post(
-        reverse("admin:django_airalo_esimorder_changelist"), {"_selected_action": order.pk, "action": action}
-    )
+    assert '<input type="hidden" name="confirmed" value="yes">' in shown
+    data = {"_selected_action": order.pk, "action": action, "confirmed": "yes"}
+    admin_client.post(reverse("admin:django_airalo_esimorder_changelist"), data)
     order.refresh_from_db()
     assert order.status == status
+
+
+@pytest.mark.parametrize(
+    ("action", "warning"), [("mark_never_placed", "bought and paid twice"), ("mark_failed", "paid all the same")]
+)
+def test_a_decision_in_the_list_comes_after_a_warning(admin_client, airalo, action, warning):
+    order = EsimOrderFactory(unconfirmed=True)
+    path = reverse("admin:django_airalo_esimorder_changelist")
+    shown = admin_client.post(path, {"_selected_action": order.pk, "action": action}).content.decode()
+    order.refresh_from_db()
+    assert order.status == "unconfirmed"
+    assert warning in shown
+    assert order.reference in shown
+    assert f'<input type="hidden" name="action" value="{action}">' in shown
 
 
 def test_a_look_up_on_the_page(admin_client, airalo):

@@ -32,7 +32,12 @@ def test_the_whole_catalogue_page_by_page(partner: AiraloClient) -> None:
 
     assert len(whole.items) == len(paged) > 200
     assert [location.slug for location in whole.items] == [location.slug for location in paged]
-    packages = {package.id: package for location in whole.items for _, package in location.packages()}
+    packages = {
+        package.id: package
+        for location in whole.items
+        for operator in location.operators
+        for package in operator.packages
+    }
     assert len(packages) >= 3000
     for package in packages.values():
         assert package.price is not None

@@ -308,7 +308,7 @@ def test_how_the_company_pays(make_partner: MakePartner) -> None:
 
     assert page.pricing.model == "discount_pricing"
     assert page.pricing.discount_percentage
-    for _, package in page.items[0].packages():
+    for package in page.items[0].operators[0].packages:
         assert (package.net_price, package.net_prices) == (None, {})
         assert package.price
         assert package.retail_prices

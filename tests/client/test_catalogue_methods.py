@@ -44,7 +44,7 @@ def test_all_that_an_operator_says(client: AiraloClient, server: ScriptedServer)
     (location,) = client.get_packages().items
 
     assert location.min_price == {"USD": 1}
-    ((seen, _),) = location.packages()
+    (seen,) = location.operators
     assert (seen.esim_type, seen.is_prepaid, seen.warning, seen.is_roaming) == ("Prepaid", False, "No calls.", True)
     assert (seen.apn_type, seen.apn_value) == ("manual", "internet.example")
     assert seen.apn["ios"] == {"apn_type": "automatic"}

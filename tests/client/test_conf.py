@@ -69,6 +69,8 @@ def test_settings_are_read_when_used() -> None:
 def test_blanks_around_credentials_do_not_count() -> None:
     with override_settings(AIRALO_CLIENT_ID="\tid\n", AIRALO_CLIENT_SECRET=" secret\r\n"):
         assert (conf.CLIENT_ID, conf.CLIENT_SECRET) == ("id", "secret")
+    with override_settings(AIRALO_WEBHOOK_URL=" https://shop.example.com/hook/\n", AIRALO_WEBHOOK_URL_TOKEN="token\n"):
+        assert (conf.WEBHOOK_URL_TOKEN, conf.delivery_url) == ("token", "https://shop.example.com/hook/token/")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,7 @@ def test_blanks_around_credentials_do_not_count() -> None:
     [
         (["new", "old"], "client", ("new", "old")),
         (["", "old", None], "client", ("old",)),
+        ([" new\n", " ", "old"], "client", ("new", "old")),
         ([], "client", ("client",)),
         ([""], " client\n", ("client",)),
         ([], "", ()),

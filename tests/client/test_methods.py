@@ -73,7 +73,8 @@ def test_packages(client: AiraloClient, server: ScriptedServer) -> None:
     assert (location.slug, location.title, location.country_code) == ("test-land", "Test Land", "TL")
     assert location.image_url == "https://example.com/tl.png"
     assert location.raw == LOCATION
-    ((operator, package),) = location.packages()
+    (operator,) = location.operators
+    (package,) = operator.packages
     assert (operator.id, operator.title, operator.type, operator.plan_type) == (801, "Téstcom", "local", "data")
     assert (operator.activation_policy, operator.is_kyc_verify, operator.rechargeability) == (
         "first-usage",
@@ -106,7 +107,7 @@ def test_packages_under_discount_pricing_have_no_net_price(client: AiraloClient,
 
     (location,) = client.get_packages().items
 
-    ((_, package),) = location.packages()
+    (package,) = location.operators[0].packages
     assert package.net_price is None
     assert package.prices == {}
     assert location.country_code == ""

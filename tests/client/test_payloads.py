@@ -171,7 +171,8 @@ def every_payload() -> list[Any]:
     (coverage,) = p.OperatorData.from_json(LOCATION["operators"][0]).coverages
     assert sim.order is not None
     catalogue = p.Page.from_json(page([{**LOCATION, "secret": "IN-RAW"}]), p.LocationData.from_json)
-    ((operator, package),) = catalogue.items[0].packages()
+    (operator,) = catalogue.items[0].operators
+    (package,) = operator.packages
     return [
         p.TokenData.from_json({"data": {"access_token": token(1), "expires_in": 60}}),
         p.AcceptedOrder.from_json(ACCEPTED),

@@ -20,6 +20,7 @@ def page(chromium: Any, shop_url: str) -> Any:
     """A page of a phone's size. What it asks of other hosts than the shop, and what its scripts throw, is kept."""
     context = chromium.new_context(viewport=PHONE, device_scale_factor=2, base_url=shop_url)
     context.set_default_timeout(PATIENCE)
+    context.grant_permissions(["clipboard-write"])
     page = context.new_page()
     page.foreign, page.errors, page.navigations = [], [], []
     page.on("request", lambda r: None if r.url.startswith((shop_url, "data:")) else page.foreign.append(r.url))
@@ -64,12 +65,15 @@ def test_buys_and_scans(page: Any) -> None:
     code.wait_for()
     assert len(page.navigations) == navigations
     assert page.locator("[data-order-status=completed]").count() == 1
+    page.wait_for_function("document.getElementById('news').textContent.includes('ready to install')")
 
     text = decode(code.screenshot())
     page.locator("summary").click()
     typed = [field.input_value() for field in page.locator("main input[readonly]").all()]
     assert text.startswith("LPA:1$")
     assert text in typed
+    page.locator(".copy").first.click()
+    page.locator(".copied", has_text="Copied").wait_for()
 
     page.goto("/esims/")
     assert decode(page.locator(".airalo-qr").screenshot()) == text

@@ -39,7 +39,7 @@ def database(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote, cache_fil
     made.make()
     config = {"database": made.config(), "cache": sqlite_config(cache_file, CACHE_OPTIONS)}
     process = zygote.start(directory, config, "migrate", "migrate")
-    assert process.wait(120) == 0, process.errors()
+    assert process.wait(240) == 0, process.errors()
     made.keep_as_template()
     yield made
     made.drop()

@@ -88,7 +88,7 @@ class PostgresDatabase:
             "USER": os.environ.get("PGUSER", "postgres"),
             "HOST": self.host,
             "PORT": self.port,
-            "OPTIONS": {"connect_timeout": 3},
+            "OPTIONS": {"connect_timeout": 30},
         }
 
     def _execute(self, *statements: str, database: str = "postgres") -> None:
@@ -128,7 +128,7 @@ class MariaDatabase:
             "USER": "root",
             "HOST": self.host,
             "PORT": self.port,
-            "OPTIONS": {"charset": "utf8mb4", "connect_timeout": 3},
+            "OPTIONS": {"charset": "utf8mb4", "connect_timeout": 30},
         }
 
     def _execute(self, *statements: str, database: str = "") -> None:
@@ -162,6 +162,8 @@ TABLES = (
     "faultshop_received",
     "faultshop_shoporder",
     "faultshop_job",
+    "django_airalo_refund_esims",
+    "django_airalo_refund",
     "django_airalo_orderevent",
     "django_airalo_esim",
     "django_airalo_webhookevent",

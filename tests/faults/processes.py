@@ -71,7 +71,7 @@ class Zygote:
         self._news = threading.Condition()
         self._lock = threading.Lock()
         threading.Thread(target=self._listen, daemon=True).start()
-        self._started.get(timeout=30)
+        self._started.get(timeout=120)
 
     def _listen(self) -> None:
         assert self._popen.stdout is not None
@@ -99,7 +99,7 @@ class Zygote:
         with self._lock:
             self._popen.stdin.write(json.dumps(order).encode() + b"\n")
             self._popen.stdin.flush()
-            pid = self._started.get(timeout=30)
+            pid = self._started.get(timeout=120)
 
         def ended(timeout: float) -> int | None:
             with self._news:
@@ -112,7 +112,7 @@ class Zygote:
         """End the zygote, which kills whatever it started."""
         assert self._popen.stdin is not None
         self._popen.stdin.close()
-        self._popen.wait(10)
+        self._popen.wait(60)
 
 
 def start_afresh(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -173,14 +174,16 @@ def test_no_credit_pauses_and_is_made_up_for(world: World, road: Road) -> None:
 
 def test_a_worker_that_hangs_beyond_its_lease_is_answered_at_last(world: World, road: Road) -> None:
     (pk,) = world.place_only(**road.prepare(world))
-    world.emulator.fault({"delay_after": 8}, road.endpoint)
+    world.emulator.fault({"delay_after": 10}, road.endpoint)
     worker = world.start("call", "submit_order", pk)
     wait_until(lambda: road.sold(world) == 1, "a purchase")
+    worker.signal(signal.SIGSTOP)  # so that the sweep may take its time
     world.emulator.fault("500", road.looked_up_in, times=None)
     world.end_lease(pk)
     world.run("sweep-once")
     assert world.order(pk).status == "unconfirmed"
-    worker.wait()
+    worker.signal(signal.SIGCONT)
+    assert worker.wait() == 0, worker.errors()
     assert world.order(pk).status == road.becomes, world.logs()
     world.laws(road.expect(**{road.becomes: 1}))
     assert road.requests(world) == 1
@@ -261,10 +264,11 @@ def test_the_process_is_killed_while_it_cancels(world: World, scheduled: int, ca
 
 def test_it_is_made_while_it_is_being_cancelled(world: World, scheduled: int) -> None:
     """Airalo makes it before the request to cancel arrives, and refuses that."""
-    world.emulator.fault({"delay": 1}, "future-orders-cancel")
+    world.emulator.fault({"delay": 5}, "future-orders-cancel")
     process = world.start("call", "cancel_order", scheduled)
     world.wait_call("future-orders-cancel")
     world.emulator.make_due()
+    wait_until(lambda: world.emulator.future_orders()[0]["status"] == "processed", "the order at Airalo")
     process.wait()
     world.hurry()
     world.laws({"completed": 1})

@@ -94,7 +94,7 @@ def test_row_05_worker_killed_after_the_post(world: World, road: str) -> None:
     if road == "webhook":
         world.emulator.fault("500", "orders-list", times=None)
     world.emulator.fault(
-        {"delay_after": 60, "webhook": "none" if road == "look-up" else "success", "webhook_delay": 0.5}, "orders-async"
+        {"delay_after": 60, "webhook": "none" if road == "look-up" else "success", "webhook_delay": 3}, "orders-async"
     )
     worker = world.start("call", "submit_order", pk)
     world.wait_bought()
@@ -123,14 +123,14 @@ LOST_ANSWERS: dict[str, tuple[Any, bool]] = {
     "reset before it bought": ("close-before", False),
     "reset after it bought": ("close-after", True),
     "cut off in the middle of the answer": ("cut", True),
-    "bought, and too slow to say so": ({"delay_after": 3}, True),
-    "bought only after the time-out": ({"delay": 3}, True),
+    "bought, and too slow to say so": ({"delay_after": 7}, True),
+    "bought only after the time-out": ({"delay": 7}, True),
     "bought, silent for ever": ({"close": "after", "webhook": "none"}, True),
 }
 
 
 def test_row_06_the_connection_breaks_during_the_post(world: World) -> None:
-    world.set(READ_TIMEOUT=2)
+    world.set(READ_TIMEOUT=4)
     world.serve()
     for number, (fault, _) in enumerate(LOST_ANSWERS.values(), 1):
         world.emulator.fault(fault, "orders-async", call=number)
@@ -145,7 +145,7 @@ def test_row_06_the_connection_breaks_during_the_post(world: World) -> None:
 
 
 def test_row_06_resubmitted_by_policy_after_the_look_up(world: World) -> None:
-    world.set(UNCONFIRMED_POLICY="resubmit", UNCONFIRMED_GRACE=2)
+    world.set(UNCONFIRMED_POLICY="resubmit", UNCONFIRMED_GRACE=10)
     world.serve()
     world.emulator.fault("close-before", "orders-async", call=1)
     world.emulator.fault("close-after", "orders-async", call=2)

@@ -11,23 +11,27 @@ from typing import Any
 import pytest
 import requests
 
+from django_airalo.admin.webhooks import WebhookEventAdmin
+from django_airalo.models import WebhookEvent
 from tests.waiting import wait_until
 
 from .conftest import MakeWorld
 from .shop.verbs import PACKAGE
-from .world import World
+from .world import ALIAS, World
 
 
 def buy_elsewhere(world: World, description: str, **fields: Any) -> dict[str, Any]:
     """Buy at Airalo past the shop, as another shop of the company or a worker given up would; the purchase."""
     url = world.emulator.url
     credentials = {"client_id": world.emulator.client_id, "client_secret": world.emulator.client_secret}
-    token = requests.post(f"{url}/v2/token", data={**credentials, "grant_type": "client_credentials"}, timeout=5).json()
+    token = requests.post(
+        f"{url}/v2/token", data={**credentials, "grant_type": "client_credentials"}, timeout=60
+    ).json()
     answer = requests.post(
         f"{url}/v2/orders-async",
         json={"package_id": PACKAGE, "quantity": 1, "description": description, **fields},
         headers={"Authorization": f"Bearer {token['data']['access_token']}"},
-        timeout=5,
+        timeout=60,
     )
     assert answer.status_code == 202, answer.text
     return world.emulator.purchases(description)[-1]
@@ -53,7 +57,7 @@ def test_row_13_the_same_webhook_again(world: World, copies: str) -> None:
     world.emulator.fault(copies, "orders-async")
     (pk,) = world.place()
     world.wait_status(pk, "completed")
-    assert world.emulator.wait_idle()
+    assert world.emulator.wait_idle(60)
     shop = world.laws({"completed": 1})
     assert [push["status"] for push in world.emulator.pushes()] == [200] * (2 if copies == "duplicate" else 20)
     assert len(shop.webhooks) == 1
@@ -80,14 +84,19 @@ def test_row_14_sandbox_mode(make_world: MakeWorld) -> None:
 
 @pytest.mark.slow
 def test_row_14_look_ups_grow_rare(world: World) -> None:
-    world.set(LOOKUP_DELAYS=[0.2, 0.4, 0.8, 1.6])
-    world.emulator.fault({"webhook": "none", "listing_delay": 3.5}, "orders-async")
+    delays = [0.2, 0.4, 0.8, 1.6]
+    world.set(LOOKUP_DELAYS=delays)
+    world.emulator.fault({"webhook": "none", "listing_delay": 3600}, "orders-async")
     world.place()
-    world.laws({"completed": 1})
+    sweeper = world.sweeper()
+    world.wait_call("orders-list", len(delays) + 1)
+    sweeper.kill()
     times = [request["at"] for request in world.emulator.requests("orders-list")]
     gaps = [b - a for a, b in itertools.pairwise(times)]
-    assert 3 <= len(times) <= 6
-    assert gaps[-1] > 2.5 * gaps[0]
+    # Spread by a tenth. How much longer they are is for the machine to say.
+    assert all(gap >= 0.9 * delay - 0.05 for gap, delay in zip(gaps, delays, strict=False)), gaps
+    world.emulator.ledger.execute("UPDATE purchases SET listed_at = 0")
+    world.laws({"completed": 1})
 
 
 def test_row_15_a_webhook_for_another_shop_of_the_account(world: World) -> None:
@@ -101,6 +110,11 @@ def test_row_15_a_webhook_for_another_shop_of_the_account(world: World) -> None:
     world.post(b'{"reason": "Nobody knows which.", "request_id": "unknown"}')
     shop = world.laws({"completed": 1}, except_for={"unknown_purchases"})
     assert Counter(webhook["status"] for webhook in shop.webhooks) == {"processed": 1, "waiting": 2}
+    # Visible: they are what the admin shows under this status, each with the number that Airalo gave it.
+    assert {"status", "received_at"} <= set(WebhookEventAdmin.list_filter)
+    shown = WebhookEvent.objects.using(ALIAS).filter(status="waiting")
+    assert {event.request_id for event in shown} == {stranger["request_id"], "unknown"}
+    assert all(event.body_bytes for event in shown)
     after = world.order(pk).__dict__
     assert {**before, "_state": None} == {**after, "_state": None}
 
@@ -112,7 +126,7 @@ def test_row_16_contradictory_webhooks(world: World) -> None:
     world.emulator.fault({"preset": "failure-then-success", "copies": 3}, "orders-async", call=3)
     pks = world.place(3)
     world.laws({"completed": 3})
-    assert world.emulator.wait_idle()
+    assert world.emulator.wait_idle(60)
     shop = world.laws({"completed": 3})
     references = [world.order(pk).reference for pk in pks]
     late = {row["reference"] for row in shop.received if row["signal"] == "esim_order_completed" and row["late"]}
@@ -129,13 +143,13 @@ def test_row_16_success_after_cancel(world: World) -> None:
     assert world.order(pk).status == "cancelled"
     buy_elsewhere(world, world.order(pk).airalo_description, webhook_url=world.webhook_url)
     shop = world.laws({"completed": 1})
-    assert [row["late"] for row in shop.received if row["signal"] == "esim_order_completed"] == [True]
+    assert {row["late"] for row in shop.received if row["signal"] == "esim_order_completed"} == {True}
 
 
 def test_row_16_accepted_after_a_person_gave_it_up(world: World) -> None:
     """A stopped worker's 202 arrives when the order has been marked as failed, and no webhook ever comes."""
     world.emulator.fault("500", "orders-list", times=None)
-    world.emulator.fault({"delay_after": 5, "webhook": "none"}, "orders-async")
+    world.emulator.fault({"delay_after": 10, "webhook": "none"}, "orders-async")
     (pk,) = world.place_only()
     worker = world.start("call", "submit_order", pk)
     world.wait_bought()
@@ -150,7 +164,7 @@ def test_row_16_accepted_after_a_person_gave_it_up(world: World) -> None:
     assert world.order(pk).request_id
     world.emulator.clear_faults()
     shop = world.laws({"completed": 1})
-    assert [row["late"] for row in shop.received if row["signal"] == "esim_order_completed"] == [True]
+    assert {row["late"] for row in shop.received if row["signal"] == "esim_order_completed"} == {True}
 
 
 def test_row_17_not_what_was_ordered(world: World) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +89,12 @@ def test_row_18_a_rotated_secret_works_until_it_is_removed(world: World) -> None
     world.laws({})
 
 
+SCRIPT = "<p>Scan it</p><script>alert(1)</script><img src=x onerror=alert(1)>"
+
+
 def hostile_bodies(world: World, pk: int) -> dict[str, bytes]:
     body = tempting_body(world, pk)
-    script = json.loads(body)
-    script["data"]["manual_installation"] = "<script>alert(1)</script>"
+    script = {"manual_installation": SCRIPT, "description": "x", "sims": []}
     return {
         "empty": b"",
         "gzip": gzip.compress(body),
@@ -112,13 +114,14 @@ def hostile_bodies(world: World, pk: int) -> dict[str, bytes]:
         "a number": b"1e400",
         "as long as allowed": b'{"reason": "' + b"x" * (1024 * 1024 - 20) + b'"}',
         "longer than allowed": b'{"reason": "' + b"x" * (1024 * 1024) + b'"}',
-        "script": json.dumps({**script, "request_id": "nobody", "data": {"description": "x", "sims": []}}).encode(),
+        "script": json.dumps({"data": script, "request_id": "nobody"}).encode(),
         "negative code": b'{"reason": "r", "request_id": "q", "code": -99999999999999999999}',
         "emoji": '{"reason": "\U0001f4a3", "request_id": "\U0001f4a3"}'.encode(),
     }
 
 
 def test_row_19_signed_but_hostile(world: World) -> None:
+    """The size is announced here; tests/fuzz pours 50 MB in, and sends thousands of bodies more."""
     server = world.serve()
     world.emulator.fault({"webhook_delay": 2}, "orders-async")
     (pk,) = world.place()
@@ -134,6 +137,21 @@ def test_row_19_signed_but_hostile(world: World) -> None:
     assert "Internal Server Error" not in server.errors()
 
 
+def test_row_19_instructions_with_a_script_are_shown_without_it(world: World) -> None:
+    world.serve()
+    world.emulator.fault({"webhook": "none", "listing_delay": 3600}, "orders-async")
+    (pk,) = world.place()
+    assert world.emulator.wait_idle(60)
+    (esim,) = world.emulator.esims()
+    body = json.loads(tempting_body(world, pk, esim["iccid"]))
+    body["data"]["manual_installation"] = body["data"]["qrcode_installation"] = SCRIPT
+    assert world.post(json.dumps(body).encode()) == 200
+    world.laws({"completed": 1})
+    order = world.order(pk)
+    assert order.manual_installation == SCRIPT  # kept for a person as it came
+    assert order.manual_installation_html == order.qrcode_installation_html == "<p>Scan it</p>"
+
+
 def _memory(process: Process) -> int:
     """Resident memory in KiB."""
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
@@ -142,11 +160,12 @@ def _memory(process: Process) -> int:
 
 def _announce(world: World, length: int) -> bytes:
     """Begin to send so many bytes; what is answered after the first two megabytes."""
-    with socket.create_connection(("127.0.0.1", world.port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", world.port), timeout=60) as line:
         head = (
             f"POST /airalo/webhook/ HTTP/1.1\r\nHost: shop\r\nContent-Length: {length}\r\nairalo-signature: a\r\n\r\n"
         )
-        line.sendall(head.encode() + b"x" * 1_100_000)
+        with suppress(OSError):  # it has had enough before the end
+            line.sendall(head.encode() + b"x" * 1_100_000)
         return line.recv(100)
 
 
@@ -213,7 +232,7 @@ def test_row_20_the_sweep_outlives_it(world: World) -> None:
     world.laws({"completed": 1})
 
 
-@pytest.mark.skipif(KIND != "sqlite", reason="limits the size of an SQLite file")
+@pytest.mark.database("sqlite", reason="limits the size of an SQLite file")
 def test_row_20_the_database_is_full(world: World) -> None:
     world.place()
     usual = world.config["database"]["OPTIONS"]
@@ -231,7 +250,7 @@ def test_row_20_the_database_is_full(world: World) -> None:
     world.laws({"completed": 1})
 
 
-@pytest.mark.skipif(KIND != "postgres", reason="stops a PostgreSQL server of its own")
+@pytest.mark.database("postgres", reason="stops a PostgreSQL server of its own")
 def test_row_20_the_server_is_stopped(make_world: MakeWorld) -> None:
     """Not the line to it is cut: the server itself goes away, with all its connections, and comes back."""
     world = make_world()

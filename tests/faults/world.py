@@ -105,7 +105,7 @@ class World:
 
     def _answers(self) -> bool:
         try:
-            return requests.head(self.webhook_url, timeout=5).status_code == 200
+            return requests.head(self.webhook_url, timeout=60).status_code == 200
         except requests.ConnectionError:
             return False
 
@@ -117,11 +117,15 @@ class World:
         """Call services with orders at the same moment, each in a process of its own; what they printed."""
         start_file = self.directory / f"go-{len(self._processes)}"
         processes = [self.start("call", name, pk, start_file) for name, pk in calls]
-        for process in processes:
-            wait_until(lambda process=process: "ready" in process.output(), process.errors)
+        self.wait_ready(*processes)
         start_file.touch()
         assert [process.wait() for process in processes] == [0] * len(processes), self.logs()
         return [process.output().split()[-1] for process in processes]
+
+    def wait_ready(self, *processes: Process) -> None:
+        """Wait until processes that say so have begun."""
+        for process in processes:
+            wait_until(lambda process=process: "ready" in process.output(), process.errors)
 
     def stop_all(self) -> None:
         """Kill whatever runs."""
@@ -177,7 +181,7 @@ class World:
         if signature:
             headers["airalo-signature"] = signature
         return requests.post(
-            self.webhook_url, data=body, headers={"Content-Type": "application/json", **headers}, timeout=20
+            self.webhook_url, data=body, headers={"Content-Type": "application/json", **headers}, timeout=60
         ).status_code
 
     def push(self, order: int | str, **how: Any) -> int | None:

@@ -33,14 +33,14 @@ class EmulatorProcess:
         self.url = found[0]
 
     def ledger(self) -> dict[str, Any]:
-        return dict(requests.get(f"{self.url}/_emulator/ledger", timeout=30).json())
+        return dict(requests.get(f"{self.url}/_emulator/ledger", timeout=120).json())
 
     def control(self, route: str, content: Any = None) -> None:
-        requests.post(f"{self.url}/_emulator/{route}", json=content or {}, timeout=30).raise_for_status()
+        requests.post(f"{self.url}/_emulator/{route}", json=content or {}, timeout=120).raise_for_status()
 
     def stop(self) -> None:
         self.popen.terminate()
-        self.popen.communicate(timeout=10)
+        self.popen.communicate(timeout=60)
 
 
 class Shop:
@@ -59,7 +59,7 @@ class Shop:
     def run(self, *arguments: object) -> None:
         """``python -m`` something, to its end."""
         subprocess.run(
-            [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, env=self.environment, check=True, timeout=60
+            [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, env=self.environment, check=True, timeout=240
         )
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
@@ -77,7 +77,7 @@ class Shop:
         return process
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        connection = sqlite3.connect(self.database, timeout=30)
+        connection = sqlite3.connect(self.database, timeout=120)
         try:
             return connection.execute(sql).fetchall()
         finally:
@@ -87,4 +87,4 @@ class Shop:
         for process in self.started:
             if process.poll() is None:
                 process.kill()
-            process.communicate(timeout=10)
+            process.communicate(timeout=60)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 
 import pytest
 
 from django_airalo.emulator import Emulator
 from django_airalo.models import Esim, EsimOrder
+from tests.waiting import wait_until
 
 from .cadence import fill, sweep_until_completed
 from .processes import EmulatorProcess, Shop
@@ -23,7 +23,7 @@ def test_many_orders_are_completed_by_pages_of_the_list(db, settings):
         settings.AIRALO_CLIENT_ID, settings.AIRALO_CLIENT_SECRET = emulator.client_id, emulator.client_secret
         settings.AIRALO_LOOKUPS_PER_MINUTE = 1000  # all pages at once; how the limit is kept is shown beside
         orders = fill(emulator, 600)
-        sweep_until_completed(lambda line: None, 120)
+        sweep_until_completed(lambda line: None, 600)
         asked = len(emulator.requests("orders-list"))
         assert 6 <= asked <= 8
         assert len(emulator.purchases()) == 600  # look-ups buy nothing
@@ -40,18 +40,14 @@ def test_in_the_sandbox_an_order_completes_soon_after_it_is_listed(tmp_path):
     try:
         shop.run("tests.limits.worker", "prepare", 1, 0, PACKAGE)  # one pending order
         shop.start("django", "airalo_sweep", "--loop", "1")
-        end = time.monotonic() + 90
-        row = ()
-        while time.monotonic() < end and row[:1] != ("completed",):
-            time.sleep(0.2)
-            (row,) = shop.rows("SELECT status, completed_at FROM django_airalo_esimorder")
+        sql = "SELECT completed_at FROM django_airalo_esimorder WHERE status = 'completed'"
+        ((completed_at,),) = wait_until(lambda: shop.rows(sql), "a completed order", timeout=240, pause=0.2)
         (purchase,) = emulator.ledger()["purchases"]
         looked = [request for request in emulator.ledger()["requests"] if request["endpoint"] == "orders-list"]
     finally:
         shop.stop()
         emulator.stop()
-    assert row[0] == "completed"
-    completed_at = datetime.fromisoformat(row[1]).replace(tzinfo=UTC).timestamp()
-    assert purchase["listed_at"] == pytest.approx(purchase["created_at"] + 3, abs=2)
+    assert purchase["listed_at"] >= purchase["created_at"] + 3
+    completed_at = datetime.fromisoformat(completed_at).replace(tzinfo=UTC).timestamp()
     assert 0 <= completed_at - purchase["listed_at"] < 60
     assert 1 <= len(looked) <= 12

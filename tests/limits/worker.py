@@ -55,7 +55,7 @@ def work(stop: Path, new: int, package_id: str) -> None:
     sys.stdin.readline()
     started = time.time()
     seen: Counter[str] = Counter()
-    while not stop.exists() and time.time() < started + 150:
+    while not stop.exists() and time.time() < started + 600:
         if new and time.time() > started + 3:
             for number in range(new):
                 place_order(package_id=package_id, description=f"new {number}")

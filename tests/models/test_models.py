@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, transaction
@@ -134,6 +135,10 @@ def test_querysets():
     guest = EsimFactory()
     assert list(Esim.objects.of_user(user)) == [mine]
     assert list(EsimOrder.objects.of_user(user)) == [mine.order]
+    for nobody in (None, AnonymousUser()):
+        assert not Esim.objects.of_user(nobody).exists()
+        assert not EsimOrder.objects.of_user(nobody).exists()
+    assert list(Esim.objects.of_user(user.pk)) == [mine]
     waiting = [EsimOrderFactory(**{status: True}) for status in ("pending", "accepted", "scheduled")]
     unconfirmed = EsimOrderFactory(unconfirmed=True, attention="Look.")
     assert set(EsimOrder.objects.waiting()) == {*waiting, unconfirmed}

@@ -7,7 +7,7 @@ from tests.factories import EsimFactory
 def test_a_code_is_drawn_and_never_written():
     esim = EsimFactory.build(order=None, activation_code="LPA:1$rsp.example.com$<b>&")
     svg = qr_svg(esim)
-    assert svg.startswith("<svg")
+    assert svg.startswith('<svg role="img" aria-label="QR code to install your eSIM" ')
     assert 'class="airalo-qr"' in svg
     assert "style=" not in svg
     assert "LPA" not in svg

@@ -21,7 +21,7 @@ def test_threads_that_want_the_same_row(tmp_path):
     }
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n0", "--create-db"]
     cases = "tests/services/concurrency_cases.py"
-    done = subprocess.run([*command, cases], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*command, cases], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     expected = (ROOT / cases).read_text().count("\ndef test_")
     # Three cases are for servers only, or one for SQLite only.

@@ -61,6 +61,10 @@ def statuses(orders):
     return [EsimOrder.objects.get(pk=order.pk).status for order in orders]
 
 
+def failing():
+    return respond(500, b"")
+
+
 def limited():
     return respond(429, {"message": "Too Many Attempts."}, {"Retry-After": "30"})
 
@@ -77,7 +81,7 @@ def test_all_pages_are_read_once(airalo):
 
 def test_what_was_read_before_a_page_failed_is_recorded(airalo):
     orders = delivered(airalo, 6)
-    airalo.meanwhile[3] = lambda: respond(500, b"")
+    airalo.meanwhile |= dict.fromkeys(range(3, 7), failing)  # a GET is sent four times at most
     services.sweep()
     assert sorted(statuses(orders)) == ["accepted"] * 2 + ["completed"] * 4
     assert EsimOrder.objects.due(database.now()).count() == 0  # no other sweep begins the same again at once
@@ -144,14 +148,14 @@ def test_a_look_up_that_was_not_made_is_made_up_for(airalo, settings):
 def test_a_look_up_that_failed_does_not_make_the_next_ones_rare(airalo, settings):
     settings.AIRALO_LOOKUP_DELAYS = [100, 7200]
     order = EsimOrderFactory(unconfirmed=True)
-    for number in (1, 2, 3):
-        airalo.meanwhile[number] = lambda: respond(500, b"")
+    airalo.meanwhile = dict.fromkeys(range(1, 9), failing)
+    for _ in range(2):
         due_now(order)
         services.sweep()
         order.refresh_from_db()
         assert order.lookups == 0
         assert 80 <= (order.due_at - database.now()).total_seconds() <= 110
-    assert len(airalo.asked) == 3
+    assert len(airalo.asked) == 8  # each sweep asks four times
 
 
 @pytest.mark.parametrize(("answer", "sent"), [(429, 0), (422, 3), (500, 3)])

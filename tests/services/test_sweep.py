@@ -180,8 +180,8 @@ def test_one_order_that_airalo_cannot_look_up_does_not_stop_the_others(scripted)
     orders = [EsimOrderFactory(unconfirmed=True) for _ in range(3)]
     for order in orders:
         at_airalo(scripted, order)
-    # A GET is tried four times in all before it is given up, by the real session; the fake's has no retries.
-    scripted.script = lambda number: respond(500, b"") if number == 1 else None
+    # A GET is sent four times in all before it is given up.
+    scripted.script = lambda number: respond(500, b"") if number <= 4 else None
     result = counted()
     assert (result["looked_up"], result["put_off"]) == (2, 1)
     assert EsimOrder.objects.filter(status="completed").count() == 2

@@ -231,7 +231,7 @@ def test_there_is_no_next_time_for_what_is_over(status):
 
 def test_of_a_recycled_one_there_is_no_news_to_wait_for():
     assert next_in_minutes(usage_status="recycled", packages_due=True) is None
-    assert next_in_minutes(usage_status="recycled", news_expected_at=ago(1)) is None
+    assert next_in_minutes(usage_status="recycled", news_expected_at=1) is None
 
 
 def test_its_end_is_noticed_soon():

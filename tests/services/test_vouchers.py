@@ -126,6 +126,7 @@ def test_the_same_reference_is_the_same_voucher(server, create):
     assert create(**{**content, "package_id": "test-30days-3gb"}).pk
     money = create(amount=5, booking_reference="line-1")
     assert create(amount=5, booking_reference="line-1") == money
+    assert create(amount=5, booking_reference="line-1", voucher_code="MYCODE1") == money
     with pytest.raises(IdempotencyConflictError, match="amount"):
         create(amount=6, booking_reference="line-1")
     assert (len(asked(server)), len(asked(server, AIRMONEY))) == (2, 1)

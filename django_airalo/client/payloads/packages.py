@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -232,9 +231,3 @@ class LocationData:
             operators=tuple(OperatorData.from_json(operator) for operator in as_objects(data.get("operators"))),
             raw=data,
         )
-
-    def packages(self) -> Iterator[tuple[OperatorData, PackageData]]:
-        """Each package of this location with its operator."""
-        for operator in self.operators:
-            for package in operator.packages:
-                yield operator, package

@@ -108,6 +108,11 @@ class CheckoutTests(ShopTestCase):
         for name in ("shop:package", "shop:checkout"):
             self.assertEqual(self.client.get(reverse(name, args=[self.package.package_id])).status_code, 404)
 
+    def test_nul_is_in_no_package_id(self) -> None:
+        for path in ("/packages/a%00b/", "/packages/a%00b/checkout/"):
+            with self.assertNumQueries(0):  # PostgreSQL would refuse one
+                self.assertEqual(self.client.get(path).status_code, 404)
+
     def test_a_package_without_a_price_is_not_sold(self) -> None:
         Package.objects.update(price=0)
         self.assertEqual(self.client.get(reverse("shop:package", args=[self.package.package_id])).status_code, 404)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import TestCase
 from django.urls import reverse
 from django.utils import timezone
@@ -101,6 +102,15 @@ class OrderPageTests(ShopTestCase):
         self.assertContains(part, "<svg", count=2)
         self.assertNotContains(self.client.get(self.order.get_absolute_url()), "http-equiv")
 
+    def test_what_is_read_out_is_not_what_htmx_puts_in_place(self) -> None:
+        page = self.client.get(self.order.get_absolute_url()).content.decode()
+        self.airalo.deliver(self.esim_order(self.order))
+        part = self.client.get(self.status_url, headers=HTMX).content.decode()
+        self.assertIn('<div id="news" class="unseen" role="status"></div>', page)
+        self.assertIn("data-news>Your eSIM is ready to install.", part)
+        self.assertNotIn("aria-live", part)
+        self.assertNotIn('role="status"', part.replace('<span class="copied" role="status"></span>', ""))
+
     def test_the_part_alone_leads_to_the_page(self) -> None:
         self.assertRedirects(self.client.get(self.status_url), self.order.get_absolute_url())
 
@@ -136,6 +146,7 @@ class OrderPageTests(ShopTestCase):
         self.airalo.set_usage(esim.iccid, status="ACTIVE", remaining=512, total=1024)
         services.sync_usage(esim)
         self.assertContains(self.client.get(reverse("shop:esims")), "512 MB of 1 GB left")
+        self.assertContains(self.client.get(reverse("shop:esims")), '<meter aria-label="Data left"')
         self.client.force_login(get_user_model().objects.create_user("eve"))
         self.assertEqual(self.client.get(path).status_code, 404)
 
@@ -147,6 +158,23 @@ class OrderPageTests(ShopTestCase):
         page = self.client.get(reverse("shop:install", args=[esim.public_id]))
         self.assertContains(page, esim.matching_id)
         self.assertContains(page, "cannot be shown at the moment")
+
+    def test_an_esim_whose_key_is_lost_leaves_the_others_on_the_page(self) -> None:
+        esim_order = self.esim_order(self.order)
+        self.airalo.deliver(esim_order)
+        lost, other = esim_order.esims.all()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE django_airalo_esim SET matching_id = 'f1:x' WHERE id = %s", [lost.pk])
+        for path in (self.order.get_absolute_url(), reverse("shop:esims")):
+            with self.assertLogs("shop", "ERROR"):
+                page = self.client.get(path)
+            self.assertContains(page, other.matching_id)
+            self.assertContains(page, lost.iccid)
+            self.assertContains(page, "cannot be shown at the moment", count=1)
+            self.assertContains(page, "<svg", count=1)
+        with self.assertLogs("shop", "ERROR"):
+            page = self.client.get(reverse("shop:install", args=[lost.public_id]))
+        self.assertContains(page, "The codes of this eSIM cannot be shown")
 
     def test_only_a_safe_install_link_becomes_a_link(self) -> None:
         esim_order = self.esim_order(self.order)

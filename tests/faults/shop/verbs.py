@@ -61,9 +61,10 @@ def serve(port: str) -> None:
 
 
 def sweep(pause: str) -> None:
-    """Sweep again and again, by the package's own command."""
+    """Sweep again and again, by the package's own command. Says "ready" before."""
     from django.core.management import call_command
 
+    print("ready", flush=True)
     call_command("airalo_sweep", loop=float(pause))
 
 
@@ -97,7 +98,7 @@ def work(pause: str = "0.05") -> None:
 
 
 def call(name: str, order_pk: str, start_file: str = "") -> None:
-    """Call a service with an order and print what came back.
+    """Call a service with an order and print what came back; ``refund`` asks for one for all its eSIMs.
 
     With ``start_file``, say "ready" and wait until that file is there, so that several begin at the same moment.
     """
@@ -111,10 +112,22 @@ def call(name: str, order_pk: str, start_file: str = "") -> None:
     while start_file and not Path(start_file).exists():
         time.sleep(0.002)
     try:
-        result = getattr(services, name)(order)
+        result = _refund(order) if name == "refund" else getattr(services, name)(order)
     finally:
         connection.close()
     print(result.status if isinstance(result, EsimOrder) else result, flush=True)
+
+
+def _refund(order: Any) -> str:
+    from django.core.exceptions import ValidationError
+
+    from django_airalo import services
+
+    try:
+        services.request_refund(order.esims.all(), "NO_COVERAGE")
+    except ValidationError:
+        return "refused"
+    return "asked"
 
 
 def resume() -> None:

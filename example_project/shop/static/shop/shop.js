@@ -37,9 +37,21 @@ document.addEventListener("click", async (event) => {
   } catch {
     return; // Not allowed: the code is selected, to be copied by hand.
   }
-  const label = button.textContent;
-  button.textContent = button.dataset.done;
-  setTimeout(() => (button.textContent = label), 2000);
+  const said = button.parentElement.querySelector("[role=status]");
+  said.textContent = button.dataset.done;
+  setTimeout(() => (said.textContent = ""), 2000);
+});
+
+// Say what htmx has put in place, once, to who does not see it.
+function news() {
+  return [...document.querySelectorAll("[data-news]")].map((element) => element.textContent.trim()).join(" ");
+}
+
+let told = news();
+document.addEventListener("htmx:afterSettle", () => {
+  if (news() === told) return;
+  told = news();
+  document.getElementById("news").textContent = told;
 });
 
 watchOrders();
