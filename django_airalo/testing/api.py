@@ -113,15 +113,17 @@ class FakeAPI:
         return self._take("future", self.orders, request, lambda order: success(_schedule(order)))
 
     def _orders(self, request: _Request) -> requests.Response:
-        wanted = {key: request.query.get(f"filter[{key}]", "") for key in ("description", "code", "iccid")}
+        wanted = {key: request.wanted(key) for key in ("description", "code", "iccid")}
         found = [
             payload
             for payload in self._listed()
             if wanted["description"] in payload["description"]
             and wanted["code"] in payload["code"]
             and (not wanted["iccid"] or any(wanted["iccid"] in sim["iccid"] for sim in payload.get("sims", [])))
+            and request.wanted("order_status") in ("", payload["status"]["slug"])
+            and request.is_between(payload["created_at"])
         ]
-        return listed(found)
+        return listed(found, request)
 
     def _one_order(self, request: _Request, number: str) -> requests.Response:
         for payload in self._listed():
@@ -137,7 +139,9 @@ class FakeAPI:
             for order in self.orders
             if order.kind == "future" and _is_open(order) and (status == "failed") is order.failed
         ]
-        return listed(rows if status in ("pending", "failed") else [])
+        first, last = request.query.get("from_due_date", ""), request.query.get("to_due_date", "9")
+        rows = [row for row in rows if first <= row["due_date"] <= last]
+        return listed(rows if status in ("pending", "failed") else [], request)
 
     def _cancel(self, request: _Request) -> requests.Response:
         scheduled = {order.request_id: order for order in self.orders if order.kind == "future" and order.bought}
@@ -166,8 +170,8 @@ class FakeAPI:
     # eSIMs
 
     def _sims(self, request: _Request) -> requests.Response:
-        wanted = request.query.get("filter[iccid]", "")
-        return listed([sim for sim in self._sold() if wanted in sim["iccid"]])
+        found = [sim for sim in self._sold() if request.wanted("iccid") in sim["iccid"]]
+        return listed([sim for sim in found if request.is_between(sim["created_at"])], request)
 
     def _sim(self, request: _Request, iccid: str) -> requests.Response:
         found = [sim for sim in self._sold() if sim["iccid"] == iccid]
@@ -234,6 +238,15 @@ class _Request:
     def json(self) -> Any:
         return json.loads(self._body or b"{}")
 
+    def wanted(self, key: str) -> str:
+        """What a list is to be filtered by, or ``""``."""
+        return self.query.get(f"filter[{key}]", "")
+
+    def is_between(self, created_at: str) -> bool:
+        """Whether a time is within the days asked for, such as ``2026-01-01 - 2026-01-31``."""
+        first, _, last = self.wanted("created_at").partition(" - ")
+        return not last or first <= created_at[:10] <= last
+
 
 def _schedule(order: FakeOrder) -> dict[str, Any]:
     due = datetime.fromisoformat(order.body["due_date"])
@@ -260,10 +273,13 @@ def success(data: Any, status: int = 200) -> requests.Response:
     return respond(status, {"data": data, "meta": {"message": "success"}})
 
 
-def listed(data: list[Any]) -> requests.Response:
-    """One page with all."""
-    meta = {"message": "success", "current_page": 1, "last_page": 1, "total": len(data)}
-    return respond(200, {"data": data, "meta": meta})
+def listed(data: list[Any], request: _Request) -> requests.Response:
+    """The page asked for; all on one if no ``limit`` was given."""
+    limit = int(request.query.get("limit", 0)) or max(1, len(data))
+    page = int(request.query.get("page", 1))
+    meta = {"message": "success", "current_page": page, "last_page": max(1, -(-len(data) // limit))}
+    meta |= {"per_page": str(limit), "total": len(data)}
+    return respond(200, {"data": data[(page - 1) * limit : page * limit], "meta": meta})
 
 
 def not_found() -> requests.Response:

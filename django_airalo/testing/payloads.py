@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 Shape = Literal["enveloped", "flat", "nested"]
 
 _numbers = itertools.count(secrets.randbelow(10**9))
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def sim_payload(**overrides: Any) -> dict[str, Any]:
@@ -18,7 +23,7 @@ def sim_payload(**overrides: Any) -> dict[str, Any]:
     code = f"LPA:1$rsp.example.com${matching_id}"
     return {
         "id": number,
-        "created_at": "2026-01-02 03:04:05",
+        "created_at": _now(),
         "iccid": f"890000000{number:010d}",
         "lpa": "rsp.example.com",
         "imsis": None,
@@ -59,7 +64,7 @@ def order_payload(
         "data": "1 GB",
         "price": 4.5,
         "net_price": 1.5,
-        "created_at": "2026-01-02 03:04:05",
+        "created_at": _now(),
         "manual_installation": "<p>Enter the code by hand.</p>",
         "qrcode_installation": "<p>Scan the QR code.</p>",
         "installation_guides": {"en": "https://www.example.com/help"},

@@ -60,7 +60,8 @@ def topup(**content):
 
 
 def test_orders_made_outside_are_taken_over_with_their_esims(airalo, heard):
-    first, second = order_payload(quantity=2, description="by hand", price=9), order_payload(package_id="other")
+    first = order_payload(quantity=2, description="by hand", price=9, created_at="2026-01-02 03:04:05")
+    second = order_payload(package_id="other")
     airalo.listed = [first, second, order_payload()]
     seen = []
     report = services.import_orders(progress=lambda page, last: seen.append((page, last)))

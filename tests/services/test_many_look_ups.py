@@ -36,10 +36,9 @@ class Paged(FakeAiralo):
         trouble = self.meanwhile.get(len(self.asked), lambda: None)()
         if trouble is not None:
             return trouble
-        answer = super()._handle(request)
         if self.asked[-1] == "one":
-            return answer
-        rows, page = answer.json()["data"], self.asked[-1]
+            return super()._handle(request)
+        rows, page = self._listed(), self.asked[-1]
         meta = {"current_page": page, "last_page": -(-len(rows) // PER_PAGE), "total": len(rows)}
         return respond(200, {"data": rows[PER_PAGE * (page - 1) : PER_PAGE * page], "meta": meta})
 

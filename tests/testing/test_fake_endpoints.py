@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.test import SimpleTestCase
@@ -37,6 +37,41 @@ class Endpoints(SimpleTestCase):
         self.assertEqual(self.client.list_orders(code="none").items, ())
         with self.assertRaises(exceptions.AiraloAuthenticationError):
             self.client.get_order(1)
+
+    def test_lists_come_in_pages_and_filtered(self):
+        ids = [self.client.submit_order(package_id="a", quantity=1).id for _ in range(5)]
+        yesterday, today = (datetime.now(UTC).date() - timedelta(days=days) for days in (1, 0))
+        self.airalo.orders[0].fulfil(created_at="2025-12-31 23:59:59", id=ids[0])
+
+        pages = [self.client.list_orders(limit=2, page=number) for number in (1, 2, 3, 4)]
+        self.assertEqual([[order.id for order in page.items] for page in pages], [ids[:2], ids[2:4], ids[4:], []])
+        self.assertEqual([page.has_next for page in pages], [True, True, False, False])
+        self.assertEqual((pages[0].last_page, pages[0].per_page, pages[0].total), (3, 2, 5))
+        self.assertEqual(len(self.client.list_orders().items), 5)
+        self.assertEqual(len(self.client.list_orders(order_status="completed").items), 5)
+        self.assertEqual(self.client.list_orders(order_status="failed").items, ())
+        for last, found in ((today, ids[1:]), (yesterday - timedelta(days=1), [])):
+            listed = self.client.list_orders(created_at=f"2026-01-01 - {last}").items
+            self.assertEqual([order.id for order in listed], found)
+        (old,) = self.client.list_orders(created_at="2025-12-01 - 2025-12-31").items
+        self.assertEqual(old.id, ids[0])
+
+        self.assertEqual([len(self.client.list_sims(limit=3, page=page).items) for page in (1, 2)], [3, 2])
+        self.assertEqual(self.client.list_sims(created_at="2025-01-01 - 2025-01-31").items, ())
+
+    def test_future_orders_by_the_date_they_are_due(self):
+        dates = [DUE, DUE + timedelta(days=1), DUE + timedelta(days=2)]
+        for due in dates:
+            self.client.submit_future_order(package_id="a", quantity=1, due_date=due)
+
+        def listed(**wanted):
+            return [order.due_date for order in self.client.list_future_orders(**wanted).items]
+
+        self.assertEqual(listed(), dates)
+        self.assertEqual(listed(from_due_date=dates[1]), dates[1:])
+        self.assertEqual(listed(to_due_date=dates[1]), dates[:2])
+        self.assertEqual(listed(from_due_date=dates[1], to_due_date=dates[1]), [dates[1]])
+        self.assertEqual(listed(limit=2, page=2), dates[2:])
 
     def test_a_topup_comes_at_once(self):
         order = self.client.submit_topup(package_id="test-mobile-7days-1gb-topup", iccid=ICCID, description="ref-2")
