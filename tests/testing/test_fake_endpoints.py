@@ -239,6 +239,14 @@ class Endpoints(SimpleTestCase):
         with self.assertRaises(exceptions.AiraloRateLimitError):
             self.client.get_usage(ICCID)
 
+    def test_an_esim_that_airalo_does_not_know_can_be_played(self):
+        unknown = {"data": [], "meta": {"message": "messages.resource_not_found"}}
+        self.airalo.serve("GET", f"/v2/sims/{ICCID}/topups", unknown, status=404)
+
+        with self.assertRaises(exceptions.AiraloNotFoundError):
+            self.client.get_topup_packages(ICCID)
+        self.assertTrue(self.client.get_usage(ICCID))
+
 
 def test_payloads_can_be_changed():
     assert usage_payload(remaining=1)["remaining"] == 1
