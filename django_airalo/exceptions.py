@@ -94,7 +94,10 @@ class AiraloAPIError(AiraloError):
 
 
 class AiraloConnectionError(AiraloAPIError):
-    """No answer came. ``may_have_acted`` is ``False`` only if no connection was made, so nothing was sent."""
+    """No answer came. Of a POST or PUT, ``may_have_acted`` is ``False`` only if no connection was made.
+
+    Then nothing was sent, as the text says. Of a GET it is always ``False``.
+    """
 
 
 class AiraloTimeoutError(AiraloConnectionError):
@@ -116,7 +119,10 @@ class AiraloTokenError(AiraloAPIError):
 
 
 class AiraloCacheError(AiraloAPIError):
-    """The cache that holds the token could not be used, so the request itself was not sent."""
+    """The cache that holds the token could not be used, so the request itself was not carried out.
+
+    It was not sent, or was answered with a 401 before.
+    """
 
     remedy = "See that the cache named in AIRALO_CACHE_ALIAS works."
 

@@ -35,6 +35,5 @@ class SharedCache:
         try:
             return getattr(self._cache, method)(*arguments)
         except Exception as error:  # Redis', Memcached's, the database's: there is no common class
-            raise AiraloCacheError(
-                f"The cache could not be used ({type(error).__name__}), so nothing was sent. {AiraloCacheError.remedy}"
-            ) from error
+            what = f"The cache could not be used ({type(error).__name__}), so the request was not carried out."
+            raise AiraloCacheError(f"{what} {AiraloCacheError.remedy}") from error

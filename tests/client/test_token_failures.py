@@ -108,3 +108,21 @@ def test_a_cache_that_is_away_is_an_error_of_ours_and_nothing_is_sent():
         with pytest.raises(AiraloCacheError):
             client.list_orders()
         assert server.requests() == []
+
+
+class ForgetfulCache(LocMemCache):
+    """A cache that keeps no token."""
+
+    def set(self, *args, **kwargs):
+        raise ConnectionError("away")
+
+
+def test_a_cache_that_goes_away_does_not_claim_that_no_token_was_asked_for(server: ScriptedServer):
+    client = AiraloClient("client", "secret", server.url, cache=ForgetfulCache("forgetful", {}))
+    client._tokens._keep_below_limit = lambda: None  # it goes away after the token was asked for
+
+    with pytest.raises(AiraloCacheError, match="so the request was not carried out") as error:
+        client.submit_order_async(package_id="test-mobile-7days-1gb", quantity=1)
+
+    assert error.value.may_have_acted is False
+    assert [request.path for request in server.requests()] == ["/v2/token"]

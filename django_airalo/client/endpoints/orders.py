@@ -80,8 +80,8 @@ class OrderEndpoints(Endpoints):
     ) -> Page[OrderData]:
         """GET /v2/orders. ``description``, ``code`` and ``iccid`` match anywhere in the field (SQL ``LIKE``).
 
-        ``order_status`` is a slug (``completed``, ``failed``, ``refunded``), ``created_at`` a range
-        ``"2026-01-01 - 2026-01-31"``.
+        ``order_status`` is a slug (``completed``, ``failed``, ``refunded``, ``partially_refunded``),
+        ``created_at`` a range ``"2026-01-01 - 2026-01-31"``.
         """
         params: dict[str, Any] = {
             "filter[description]": description,
