@@ -10,7 +10,13 @@ import pytest
 
 from django_airalo.client import AiraloClient
 from django_airalo.client import payloads as p
-from django_airalo.exceptions import AiraloNotFoundError, AiraloPermissionError, AiraloRateLimitError
+from django_airalo.client.endpoints import catalogue
+from django_airalo.exceptions import (
+    AiraloNotFoundError,
+    AiraloPermissionError,
+    AiraloRateLimitError,
+    AiraloResponseError,
+)
 from tests.scripted_server import Answer, ScriptedServer
 
 from .support import DEVICES, LOCATION, META, PACKAGE, PRODUCT_INFORMATION, RATES, page, sent
@@ -217,3 +223,41 @@ def test_compatible_devices(client: AiraloClient, server: ScriptedServer, data: 
         ("ios", "Apple", "iPhone 12"),
         ("android", "bq", "X2"),
     ]
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [page([LOCATION], current=1, last=2)],  # the page asked for is ignored
+        [page([LOCATION], current=1, last=2), page([LOCATION], current=3, last=9)],
+        [{"data": [LOCATION], "links": {"next": "https://example.com?page=2"}}],  # and not numbered
+    ],
+)
+def test_a_catalogue_without_an_end_is_an_error(
+    client: AiraloClient, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, pages: list[Any]
+) -> None:
+    monkeypatch.setattr(catalogue, "MAX_PAGES", 3)
+    server.on("/v2/packages", *(Answer(200, document) for document in pages))
+
+    with pytest.raises(AiraloResponseError, match=r"page 2 and sent page|has no end"):
+        list(client.iter_packages())
+
+    assert len(server.requests("/v2/packages")) <= 3
+
+
+@pytest.mark.parametrize("language", ["de\r\nX: y", "de\n", "d\x00e", "日本"])
+def test_what_cannot_stand_in_a_header_is_no_language(
+    client: AiraloClient, server: ScriptedServer, language: str
+) -> None:
+    with pytest.raises(ValueError, match="is not the code of a language"):
+        client.get_packages(language=language)
+
+    assert server.requests() == []
+
+
+def test_blanks_around_a_language_do_not_count(client: AiraloClient, server: ScriptedServer) -> None:
+    server.on("/v2/packages", Answer(200, page([])))
+
+    client.get_packages(language=" pt-BR ")
+
+    assert server.requests("/v2/packages")[0].headers["accept-language"] == "pt-BR"

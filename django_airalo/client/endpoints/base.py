@@ -36,6 +36,9 @@ class Endpoints:
         language: str | None = None,
         patience: int = 1,
     ) -> Any:
+        """Make a call. Raises ``ValueError`` for a ``language`` that cannot stand in a header."""
+        if language and not (language.isascii() and language.isprintable()):
+            raise ValueError(f"{language!r} is not the code of a language.")
         self._require_credentials()
         return self._transport.send(
             method,
@@ -44,7 +47,7 @@ class Endpoints:
             limits=limits,
             params=filled(params or {}),
             json=json,
-            headers={"Accept-Language": language} if language else None,
+            headers={"Accept-Language": language.strip()} if language else None,
             patience=patience,
         )
 

@@ -14,8 +14,12 @@ from django_airalo.client.payloads import (
     Page,
     ProductInformationData,
 )
+from django_airalo.exceptions import AiraloResponseError
 
 from .base import Endpoints, segment
+
+#: Pages of the catalogue at most: several times as many as with one to a page of its countries and regions.
+MAX_PAGES = 1000
 
 
 class CatalogueEndpoints(Endpoints):
@@ -50,15 +54,17 @@ class CatalogueEndpoints(Endpoints):
     def iter_packages(self, *, page_size: int = 50, **filters: Any) -> Iterator[LocationData]:
         """All countries and regions with their packages, ``page_size`` of them a request.
 
-        Takes the filters of :meth:`get_packages`.
+        Takes the filters of :meth:`get_packages`. Raises ``AiraloResponseError`` if another page comes than the one
+        asked for, or more than a thousand.
         """
-        number = 1
-        while True:
+        for number in range(1, MAX_PAGES + 1):
             page = self.get_packages(limit=page_size, page=number, **filters)
+            if page.current_page not in (None, number):
+                raise AiraloResponseError(f"Airalo was asked for page {number} and sent page {page.current_page}.")
             yield from page.items
             if not page.has_next:
                 return
-            number += 1
+        raise AiraloResponseError(f"Airalo's catalogue has no end: {MAX_PAGES} pages were read.")
 
     def get_product_information(self, slug: str, *, language: str | None = None) -> ProductInformationData:
         """GET /v2/packages/{slug}/product-information: the summary that the law asks for, of the package ``slug``.
