@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from importlib.util import find_spec
@@ -23,6 +24,9 @@ from .models.fields import cipher
 _PRIVATE_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 #: Task backends that run in the caller's process, or not at all.
 _INLINE_BACKENDS = ("immediate.ImmediateBackend", "dummy.DummyBackend")
+
+#: What stands in an address as it is (RFC 3986 calls it unreserved).
+_PATH_SEGMENT = re.compile(r"[A-Za-z0-9_.~-]+")
 
 _TEXTS = (
     "CLIENT_ID",
@@ -60,7 +64,13 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     wrong_types = list(_check_types())
     if wrong_types:
         return wrong_types
-    return [*_check_time_zones(), *_check_values(), *_check_encryption_keys(), *_missing_credentials(Warning, "W001")]
+    return [
+        *_check_time_zones(),
+        *_check_values(),
+        *_check_webhook_url_token(),
+        *_check_encryption_keys(),
+        *_missing_credentials(Warning, "W001"),
+    ]
 
 
 def check_deployment(**kwargs: Any) -> list[CheckMessage]:
@@ -135,6 +145,12 @@ def _check_time_zones() -> Iterator[CheckMessage]:
 def _check_values() -> Iterator[CheckMessage]:
     if not _is_web_address(conf.BASE_URL):
         yield Error(f"AIRALO_BASE_URL is not a web address: {conf.BASE_URL!r}.", id="django_airalo.E007")
+    elif urlsplit(conf.BASE_URL).path.endswith("/v2"):
+        yield Error(
+            f"AIRALO_BASE_URL ends in /v2, which is put behind it once more: {conf.BASE_URL!r}.",
+            hint="Leave /v2 out.",
+            id="django_airalo.E017",
+        )
     if conf.WEBHOOK_URL and not _is_web_address(conf.WEBHOOK_URL):
         yield Error(f"AIRALO_WEBHOOK_URL is not a web address: {conf.WEBHOOK_URL!r}.", id="django_airalo.E007")
     if conf.UNCONFIRMED_POLICY not in ("hold", "resubmit"):
@@ -156,6 +172,25 @@ def _check_values() -> Iterator[CheckMessage]:
         caches[conf.CACHE_ALIAS]
     except InvalidCacheBackendError:
         yield Error(f"AIRALO_CACHE_ALIAS: there is no cache {conf.CACHE_ALIAS!r} in CACHES.", id="django_airalo.E011")
+
+
+def _check_webhook_url_token() -> Iterator[CheckMessage]:
+    """Webhooks must arrive at the address that the two settings make. The token is a secret, so it is not shown."""
+    if not conf.WEBHOOK_URL_TOKEN:
+        return
+    if not _PATH_SEGMENT.fullmatch(conf.WEBHOOK_URL_TOKEN):
+        yield Error(
+            "AIRALO_WEBHOOK_URL_TOKEN has a character that cannot stand in a part of an address as it is, so Airalo's "
+            "webhooks would not arrive.",
+            hint="Use letters, digits and - . _ ~ only, such as secrets.token_urlsafe() makes.",
+            id="django_airalo.E018",
+        )
+    if "?" in conf.WEBHOOK_URL or "#" in conf.WEBHOOK_URL:
+        yield Error(
+            "AIRALO_WEBHOOK_URL has a query or a fragment, and AIRALO_WEBHOOK_URL_TOKEN would be put behind it.",
+            hint="Leave out what begins with ? or #.",
+            id="django_airalo.E018",
+        )
 
 
 def _check_encryption_keys() -> Iterator[CheckMessage]:

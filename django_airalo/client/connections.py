@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import time
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -55,14 +55,14 @@ class _HTTPConnection(HTTPConnection):
 
 
 class _HTTPSConnection(HTTPSConnection):
-    """Makes every failure of the TLS handshake, before which nothing is sent, one of connecting."""
+    """Makes every failure of a proxy's CONNECT or of the TLS handshake one of connecting: nothing was sent before."""
 
     response_class = _Response
 
     def connect(self) -> None:
         try:
             super().connect()
-        except OSError as error:
+        except (OSError, HTTPException) as error:  # HTTPException: the proxy's answer is no HTTP
             raise NewConnectionError(self, f"{type(error).__name__}: {error}") from error
 
 
@@ -74,9 +74,18 @@ class _HTTPSConnectionPool(HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
+_POOLS = {"http": _HTTPConnectionPool, "https": _HTTPSConnectionPool}
+
+
 class Adapter(HTTPAdapter):
-    """Uses these connections, also through a proxy."""
+    """Uses these connections, also through a proxy (but urllib3's own through SOCKS)."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPConnectionPool, "https": _HTTPSConnectionPool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = _POOLS
+        return manager

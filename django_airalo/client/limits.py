@@ -43,6 +43,10 @@ class RateLimit:
                 )
             time.sleep(wait)
 
+    def note(self) -> None:
+        """Count a call that is made in any case, as far as there is room for it."""
+        self._take_or_wait()
+
     def _take_or_wait(self) -> float:
         """Zero if the call was counted, else the seconds until there may be room."""
         now = time.time()

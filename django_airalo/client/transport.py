@@ -25,6 +25,7 @@ from django_airalo.exceptions import (
     AiraloConnectionError,
     AiraloResponseError,
     AiraloTimeoutError,
+    AiraloTokenError,
 )
 
 from .connections import Adapter
@@ -108,16 +109,19 @@ class Transport:
     ) -> Any:
         """Send a request; with ``tokens``, authenticated, and once more with a new token after a 401.
 
-        Not once more if by then the time in which one request must be answered is over: that raises the 401.
+        Not once more if no token is to be had, or not within the time in which one request must be answered: then the
+        401 is raised.
 
         With ``limits``, all that is sent is counted in each of them first, repetitions, too, and not sent if one has no
-        room for it. The answer may take ``patience`` times the time-out for reading.
+        room for it; but what is sent once more after a 401 is not held back.
+
+        The answer may take ``patience`` times the time-out for reading.
         """
         connect_timeout, read_timeout = self._timeout
 
-        def send_once(token: str | None) -> Any:
+        def send_once(token: str | None, count: Callable[[RateLimit], None]) -> Any:
             for limit in limits:
-                limit.take()
+                count(limit)
             return self._send_once(
                 method,
                 path,
@@ -129,8 +133,8 @@ class Transport:
                 timeout=(connect_timeout, read_timeout * patience),
             )
 
-        def attempt(token: str | None) -> Any:
-            return _repeat(method, lambda: send_once(token))
+        def attempt(token: str | None, count: Callable[[RateLimit], None] = RateLimit.take) -> Any:
+            return _repeat(method, lambda: send_once(token, count))
 
         if tokens is None:
             return attempt(None)
@@ -138,12 +142,16 @@ class Transport:
         token = tokens.get()
         try:
             return attempt(token)
-        except AiraloAuthenticationError:
-            replacement = tokens.replace(token)
+        except AiraloAuthenticationError as error:
+            try:
+                replacement = tokens.replace(token)
+            except AiraloTokenError as no_token:
+                error.retry_after = no_token.retry_after
+                raise error from no_token  # the 401 may be about something else, as that of a foreign order
             # It may have been long in coming, and an order's lease has room for two requests, not for one that is late.
             if replacement is None or time.monotonic() - started > sum(self._timeout):
                 raise
-        return attempt(replacement)
+        return attempt(replacement, RateLimit.note)
 
     def _send_once(self, method: str, path: str, token: str | None, **arguments: Any) -> Any:
         changes = method not in REPEATED
@@ -152,7 +160,7 @@ class Transport:
         try:
             response, body = self._ask(method, path, auth=_Authorization(token), **arguments)
         except _BAD_ADDRESS as error:
-            raise AiraloConfigurationError(f"AIRALO_BASE_URL is not an address: {self.base_url!r}") from error
+            raise AiraloConfigurationError(_bad_address(self.base_url)) from error
         except requests.RequestException as error:
             sent = not _nothing_was_sent(error, handled)
             logger.warning("%s %s: %s, %s", method, path, type(error).__name__, "sent" if sent else "not sent")
@@ -201,6 +209,19 @@ def _read(response: requests.Response) -> bytes | None:
         if len(body) > MAX_ANSWER:
             return None
     return bytes(body)
+
+
+def _bad_address(base_url: str) -> str:
+    """Whose address is bad: the setting's or the proxy's, which may have a password and is not shown."""
+    try:
+        requests.Request("GET", base_url).prepare()
+    except _BAD_ADDRESS:
+        is_ours = True
+    else:
+        is_ours = not base_url.lower().startswith(("http://", "https://"))
+    if is_ours:
+        return f"AIRALO_BASE_URL is not an address: {base_url!r}"
+    return "The environment names a proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) whose address cannot be used."
 
 
 def _interpret(response: requests.Response, body: bytes | None, method: str, path: str, *, changes: bool) -> Any:

@@ -15,7 +15,9 @@ PRICING_MODELS = ("net_pricing", "discount_pricing")
 # Calls allowed per number of seconds. Airalo publishes 3/min for the token (all clients of one partner together),
 # 80/min per access token for the packages, 10/min per ICCID for its usage and its packages, 5/s for the usage of
 # all ICCIDs together, 60/min per package for its product information, and 5/min per address for the webhook
-# simulator and refunds. For orders nothing is published, so nothing is limited here unless asked for.
+# simulator and refunds. For orders nothing is published, so nothing is limited here unless asked for. Neither is what
+# Airalo's pages do not agree about: its sandbox (50/min for a partner, or 5/s for each endpoint), for which there is
+# the limit ``sandbox``, and 10/min per ICCID for its top-ups, said in one place only.
 DOCUMENTED_LIMITS: dict[str, tuple[int, float]] = {
     "token": (3, 60.0),
     "packages": (80, 60.0),
@@ -113,7 +115,8 @@ class Options:
     token_lifetime: int = 31_622_400
     #: Whether calls beyond ``limits`` are refused.
     rate_limits: bool = True
-    #: Calls allowed in so many seconds, by the name of the endpoint. The default is what Airalo documents.
+    #: Calls allowed in so many seconds, by the name of the endpoint. The default is what Airalo documents, but for its
+    #: sandbox, of which its pages say different things.
     limits: dict[str, tuple[int, float]] = field(default_factory=lambda: dict(DOCUMENTED_LIMITS))
     #: The share of calls that get a fault drawn at random from the seed, from 0 to 1.
     fault_rate: float = 0.0

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core.checks import registry
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.urls import resolve, reverse
 
 from django_airalo.checks import check_deployment, check_settings
+from django_airalo.conf import conf
 
 KEY = Fernet.generate_key().decode()
 NUMBERS = [
@@ -64,8 +67,16 @@ SETTINGS = [
     *[("DESCRIPTION_MAX_LENGTH", value, ["E006"]) for value in (31, 0, -5, "255", 255.0, True)],
     ("DESCRIPTION_MAX_LENGTH", 32, []),
     *[("BASE_URL", value, ["E007"]) for value in ("", "airalo.com", "ftp://airalo.com", "https://", "http://[")],
+    *[("BASE_URL", f"https://partners-api.example.com{path}", ["E017"]) for path in ("/v2", "/v2/", "/proxy/v2")],
+    *[("BASE_URL", f"https://v2.example.com{path}", []) for path in ("", "/v2/proxy", "/apiv2")],
     *[("WEBHOOK_URL", value, ["E007"]) for value in ("shop", "//shop.example.com/", "http://[::1/")],
     ("WEBHOOK_URL", "", []),
+    *[
+        ("WEBHOOK_URL_TOKEN", value, ["E018"])
+        for value in ("ab/cd", "ab+e", "a=", "a#b", "a?b", "a b", "a\n", "é", "%41")
+    ],
+    *[("WEBHOOK_URL_TOKEN", value, []) for value in ("", "abc-._~XYZ019")],
+    ("WEBHOOK_URL", "https://shop.example.com/airalo/webhook/?from=airalo", []),
     *[("UNCONFIRMED_POLICY", value, ["E008"]) for value in ("", "retry", "HOLD")],
     ("UNCONFIRMED_POLICY", "resubmit", []),
     ("SUBMIT_LEASE", 104, ["E009"]),
@@ -94,13 +105,29 @@ def test_a_shop_without_time_zones_is_refused(settings):
     assert ids(check_settings) == ["E016"]
 
 
+@pytest.mark.parametrize("end", ["?from=airalo", "#part", "?", "#"])
+def test_a_token_fits_behind_no_query(settings, end):
+    settings.AIRALO_WEBHOOK_URL = f"https://shop.example.com/airalo/webhook/{end}"
+    assert ids(check_settings) == []
+    settings.AIRALO_WEBHOOK_URL_TOKEN = "a-token"
+    assert ids(check_settings) == ["E018"]
+
+
+def test_with_the_token_that_the_check_lets_pass_the_address_leads_to_the_view(settings):
+    settings.AIRALO_WEBHOOK_URL_TOKEN = "abc-._~XYZ019"
+    settings.AIRALO_WEBHOOK_URL = f"https://shop.example.com{reverse('django_airalo:webhook')}"
+    assert ids(check_settings) == []
+    found = resolve(urlsplit(conf.delivery_url).path)
+    assert (found.view_name, found.kwargs) == ("django_airalo:webhook", {"token": "abc-._~XYZ019"})
+
+
 def test_the_settings_of_the_tests_are_right():
     assert ids(check_settings) == []
 
 
-@pytest.mark.parametrize("name", ["CLIENT_SECRET", "WEBHOOK_SECRETS", "ENCRYPTION_KEYS"])
+@pytest.mark.parametrize("name", ["CLIENT_SECRET", "WEBHOOK_SECRETS", "ENCRYPTION_KEYS", "WEBHOOK_URL_TOKEN"])
 def test_no_message_shows_a_secret(settings, name):
-    for value in ("s3cret-value", ["s3cret-value", ""], ["s3cret-value"], {"s3cret-value": 1}):
+    for value in ("s3cret-value", "s3cret-value/", ["s3cret-value", ""], ["s3cret-value"], {"s3cret-value": 1}):
         setattr(settings, f"AIRALO_{name}", value)
         assert "s3cret-value" not in str(check_settings() + check_deployment())
 

@@ -164,7 +164,8 @@ def test_a_refusal_names_the_field_and_never_the_content(read: Any) -> None:
 
 def every_payload() -> list[Any]:
     order = p.OrderData.from_json({"data": {**ORDER, "sharing": SHARING}, "request_id": "r"})
-    sim = p.SimData.from_json({"data": FULL_SIM})
+    sim = p.SimData.from_json({"data": {**FULL_SIM, "msisdn": "PHONE-NUMBER"}})
+    told = {"type": "async_orders", "contact_point": "https://shop.example.com/URL-TOKEN/", "secret": "IN-RAW"}
     rates = p.ExchangeRatesData.from_json({"data": RATES})
     instructions = p.InstructionsData.from_json(INSTRUCTIONS)
     (coverage,) = p.OperatorData.from_json(LOCATION["operators"][0]).coverages
@@ -205,7 +206,7 @@ def every_payload() -> list[Any]:
         *p.EsimVoucherData.all_from_json({"data": ESIM_VOUCHERS}),
         p.AirmoneyVoucherData.from_json({"data": AIRMONEY}),
         p.BalanceData.from_json({"data": {"balances": []}}),
-        p.NotificationData.from_json({"data": {"notification": {"type": "async_orders", "secret": "IN-RAW"}}}),
+        p.NotificationData.from_json({"data": {"notification": told}}),
     ]
 
 
@@ -216,7 +217,7 @@ def test_no_payload_shows_a_secret() -> None:
 
     for payload in payloads:
         for text in (repr(payload), str(payload), f"{payload}"):
-            for secret in (*SIM_SECRETS, TOKEN_MARK, "IN-RAW", "raw="):
+            for secret in (*SIM_SECRETS, TOKEN_MARK, "URL-TOKEN", "PHONE-NUMBER", "IN-RAW", "raw="):
                 assert secret not in text
 
 

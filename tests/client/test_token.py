@@ -415,8 +415,9 @@ def test_if_no_new_token_can_be_had_a_purchase_has_surely_not_happened(
     server.on("/v2/orders-async", UNAUTHORIZED)
     server.on("/v2/token", Answer(500, {}))
 
-    with pytest.raises(AiraloTokenError) as caught:
+    with pytest.raises(AiraloAuthenticationError, match="This action is unauthorized") as caught:
         client.submit_order_async(package_id="p", quantity=1)
 
     assert caught.value.may_have_acted is False
+    assert isinstance(caught.value.__cause__, AiraloTokenError)
     assert len(server.requests("/v2/orders-async")) == 1

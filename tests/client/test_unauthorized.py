@@ -7,13 +7,14 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
+from django.test import override_settings
 
-from django_airalo.client import transport
+from django_airalo.client import AiraloClient, transport
 from django_airalo.client.payloads import TokenData
-from django_airalo.exceptions import AiraloAuthenticationError
+from django_airalo.exceptions import AiraloAuthenticationError, AiraloRateLimitError
 from tests.scripted_server import Answer, ScriptedServer
 
-from .support import ACCEPTED, PURCHASES, MakeClient
+from .support import ACCEPTED, PURCHASES, REFUND, MakeClient, page
 
 UNAUTHORIZED = Answer(401, {"data": [], "meta": {"message": "This action is unauthorized."}})
 BUY = PURCHASES["/v2/orders-async"]
@@ -52,3 +53,52 @@ def test_a_purchase_does_not_leave_late(
 
     assert len(server.requests("/v2/orders-async")) == requests
     assert len(server.requests("/v2/token")) == 2
+
+
+def test_a_limit_does_not_hold_back_what_is_sent_once_more(
+    make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None]
+) -> None:
+    """One refund in five minutes may be asked for: this one, once more with another token."""
+    client = make_client()
+    client.get_token()
+    pass_time(60)
+    server.on("/v2/refund", UNAUTHORIZED, Answer(202, {"data": REFUND}))
+
+    assert client.request_refund(iccids=["1"], reason="OTHERS", notes="n").refund_id == "12345"
+
+    assert len(server.requests("/v2/refund")) == 2
+    with pytest.raises(AiraloRateLimitError, match="Not sent"):
+        client.request_refund(iccids=["2"], reason="OTHERS", notes="n")
+
+
+def test_what_is_sent_once_more_is_counted(
+    make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None]
+) -> None:
+    server.on("/v2/orders", UNAUTHORIZED, Answer(200, page([])))
+    with override_settings(AIRALO_LOOKUPS_PER_MINUTE=14):  # two within ten seconds
+        client = make_client()
+    client.get_token()
+    pass_time(70 - time.time() % 10)
+
+    client.list_orders()
+
+    with pytest.raises(AiraloRateLimitError, match="Not sent"):
+        client.list_orders()
+    assert len(server.requests("/v2/orders")) == 2
+
+
+def test_a_foreign_order_is_always_answered_alike(
+    client: AiraloClient, server: ScriptedServer, pass_time: Callable[[float], None]
+) -> None:
+    """Also when so many were asked for that there is no token left for this minute."""
+    client.get_token()
+    pass_time(60)
+    server.on("/v2/orders/77", UNAUTHORIZED)
+    for _ in range(5):
+        pass_time(6)  # or the token would be too young to be replaced
+        with pytest.raises(AiraloAuthenticationError, match="This action is unauthorized") as caught:
+            client.get_order(77)
+
+    assert 0 < (caught.value.retry_after or 0) <= 60  # when there may be a token again
+    assert len(server.requests("/v2/token")) <= 1 + 3
+    assert len(server.requests("/v2/orders/77")) == 5 + 3

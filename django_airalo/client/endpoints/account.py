@@ -46,7 +46,7 @@ class AccountEndpoints(Endpoints):
         document = self._call(
             "POST", "/v2/voucher/esim", json={"vouchers": [voucher.to_json() for voucher in vouchers]}
         )
-        # Airalo documents the refusal of a voucher under status 200.
+        # Airalo files its example of a refused voucher under status 200. Under another it is raised before.
         if refusal := refusal_in(document):
             raise refusal
         return self._bought(EsimVoucherData.all_from_json, document)

@@ -138,7 +138,7 @@ class NotificationData:
     """An opt-in. ``contact_point`` is an address of the web or of mail; ``levels`` are per cent of the credit limit."""
 
     type: str
-    contact_point: str
+    contact_point: str = field(repr=False)  # the shop's webhook address may hold AIRALO_WEBHOOK_URL_TOKEN
     levels: tuple[int, ...]
     language: str
     raw: Json = field(repr=False)

@@ -149,7 +149,7 @@ class SimData:
     apple_installation_url: str = field(repr=False)
     airalo_code: str = field(repr=False)
     voucher_code: str = field(repr=False)
-    msisdn: str
+    msisdn: str = field(repr=False)
     apn: Json
     is_roaming: bool | None
     brand_settings_name: str
