@@ -36,7 +36,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     report = yield
     skipped = report.skipped and not hasattr(report, "wasxfail")
-    if nothing_else_is_skipped() and skipped and not isinstance(call.excinfo.value, ExpectedSkip):  # type: ignore[union-attr]
+    if nothing_else_is_skipped() and skipped and not isinstance(call.excinfo.value, ExpectedSkip):
         _fail(report)
     return report
 

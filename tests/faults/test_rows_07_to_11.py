@@ -289,3 +289,17 @@ def test_row_11_no_credit_pauses_the_queue(make_world: MakeWorld, end: str) -> N
     shop = world.laws({"completed": 7})
     assert {world.order(pk).attempt for pk in later} == {1}
     assert "submission_resumed" in {row["signal"] for row in shop.received}
+
+
+def test_row_11_a_shop_that_is_being_restarted_is_not_refused_for_good(make_world: MakeWorld) -> None:
+    """Airalo asks the webhook address with HEAD, and takes no order for one that does not answer."""
+    world = make_world(head_probe=True)
+    (pk,) = world.place()
+    order = world.order(pk)
+    assert (order.status, order.attempt) == ("pending", 1)
+    assert "webhook" in order.attention
+    assert world.emulator.purchases() == []
+    world.serve()
+    world.hurry("pending")
+    world.laws({"completed": 1})
+    assert (world.order(pk).attempt, world.order(pk).attention) == (2, "")

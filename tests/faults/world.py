@@ -158,9 +158,9 @@ class World:
         orders = EsimOrder.objects.using(ALIAS).filter(pk=pk, status="submitting")
         assert orders.update(due_at=datetime(2020, 1, 1, tzinfo=UTC))
 
-    def hurry(self) -> None:
-        """The future orders are due to be looked at, as if their time had passed."""
-        orders = EsimOrder.objects.using(ALIAS).filter(status="scheduled")
+    def hurry(self, status: str = "scheduled") -> None:
+        """The orders of this status are due, as if their time had passed."""
+        orders = EsimOrder.objects.using(ALIAS).filter(status=status)
         orders.update(due_at=datetime(2020, 1, 1, tzinfo=UTC))
 
     def wait_call(self, endpoint: str, count: int = 1) -> None:
