@@ -189,7 +189,7 @@ def _check_webhook_url_token() -> Iterator[CheckMessage]:
         yield Error(
             "AIRALO_WEBHOOK_URL has a query or a fragment, and AIRALO_WEBHOOK_URL_TOKEN would be put behind it.",
             hint="Leave out what begins with ? or #.",
-            id="django_airalo.E018",
+            id="django_airalo.E019",
         )
 
 

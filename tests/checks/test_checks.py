@@ -73,7 +73,7 @@ SETTINGS = [
     ("WEBHOOK_URL", "", []),
     *[
         ("WEBHOOK_URL_TOKEN", value, ["E018"])
-        for value in ("ab/cd", "ab+e", "a=", "a#b", "a?b", "a b", "a\n", "é", "%41")
+        for value in ("ab/cd", "ab+e", "a=", "a#b", "a?b", "a b", "a\nb", "é", "%41")
     ],
     *[("WEBHOOK_URL_TOKEN", value, []) for value in ("", "abc-._~XYZ019")],
     ("WEBHOOK_URL", "https://shop.example.com/airalo/webhook/?from=airalo", []),
@@ -110,7 +110,7 @@ def test_a_token_fits_behind_no_query(settings, end):
     settings.AIRALO_WEBHOOK_URL = f"https://shop.example.com/airalo/webhook/{end}"
     assert ids(check_settings) == []
     settings.AIRALO_WEBHOOK_URL_TOKEN = "a-token"
-    assert ids(check_settings) == ["E018"]
+    assert ids(check_settings) == ["E019"]
 
 
 def test_with_the_token_that_the_check_lets_pass_the_address_leads_to_the_view(settings):
