@@ -10,8 +10,10 @@ from django_airalo.exceptions import AiraloRateLimitError
 
 from .cache import SharedCache
 
-#: A period is parted in six, so any period touches seven such windows at most: a seventh of the limit in each keeps it.
+#: A period is parted in six, so any period touches seven such windows at most.
 WINDOWS = 7
+#: What a window may have of the limit. An eighth, not a seventh: what was counted in one may arrive in the next.
+SHARE = 8
 
 
 class RateLimit:
@@ -30,7 +32,7 @@ class RateLimit:
         self._period = period
         self._patience = patience
         windows = min(WINDOWS, count)
-        self._quota = max(1, count // WINDOWS)
+        self._quota = max(1, count // SHARE)
         self._window = period / (windows - 1) if windows > 1 else 0
 
     def take(self) -> None:

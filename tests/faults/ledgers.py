@@ -26,9 +26,9 @@ Row = dict[str, Any]
 
 #: A row that is due may wait this long for the next sweep without being called stuck.
 SLACK = timedelta(seconds=10)
-#: The same for an order of which a person was told already: it is looked up now and then, and a sweep that has much to
-#: do (half a minute for each kind of row, 20 seconds for usage) comes to it later.
-SLACK_ON_HOLD = timedelta(seconds=90)
+#: The same for an order of which a person was told already, or that was given up: it is looked up now and then, and a
+#: sweep that has much to do (half a minute for each kind of row, 20 seconds for usage) comes to it later.
+SLACK_AT_REST = timedelta(seconds=90)
 
 
 @dataclass
@@ -226,7 +226,8 @@ def _states(shop: ShopLedger, verdict: Verdict, waiting: set[str]) -> None:
     for order in shop.orders:
         name = f"{order['reference']} is {order['status']}"
         passing = {"pending", "submitting", "accepted"} - waiting
-        slack = SLACK_ON_HOLD if order["status"] == "unconfirmed" and order["attention"] else SLACK
+        is_on_hold = order["status"] == "unconfirmed" and order["attention"]
+        slack = SLACK_AT_REST if is_on_hold or order["status"] in ("failed", "cancelled") else SLACK
         overdue = order["due_at"] is not None and order["due_at"] < shop.at - slack
         if order["status"] in passing or (overdue and order["status"] not in waiting):
             verdict.stuck.append(f"{name}, due at {order['due_at']}")
