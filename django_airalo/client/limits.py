@@ -45,9 +45,10 @@ class RateLimit:
                 )
             time.sleep(wait)
 
-    def note(self) -> None:
-        """Count a call that is made in any case, as far as there is room for it."""
-        self._take_or_wait()
+    def take_again(self) -> None:
+        """Count a call that is sent once more, with another token. It is not held back if it is all there may be."""
+        if self._window:
+            self.take()
 
     def _take_or_wait(self) -> float:
         """Zero if the call was counted, else the seconds until there may be room."""

@@ -113,7 +113,7 @@ class Transport:
         401 is raised.
 
         With ``limits``, all that is sent is counted in each of them first, repetitions, too, and not sent if one has no
-        room for it; but what is sent once more after a 401 is not held back.
+        room for it. Where a period has room for one, what is sent once more after a 401 is that one.
 
         The answer may take ``patience`` times the time-out for reading.
         """
@@ -151,7 +151,7 @@ class Transport:
             # It may have been long in coming, and an order's lease has room for two requests, not for one that is late.
             if replacement is None or time.monotonic() - started > sum(self._timeout):
                 raise
-        return attempt(replacement, RateLimit.note)
+        return attempt(replacement, RateLimit.take_again)
 
     def _send_once(self, method: str, path: str, token: str | None, **arguments: Any) -> Any:
         changes = method not in REPEATED

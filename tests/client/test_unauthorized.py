@@ -75,7 +75,7 @@ def test_what_is_sent_once_more_is_counted(
     make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None]
 ) -> None:
     server.on("/v2/orders", UNAUTHORIZED, Answer(200, page([])))
-    with override_settings(AIRALO_LOOKUPS_PER_MINUTE=14):  # two within ten seconds
+    with override_settings(AIRALO_LOOKUPS_PER_MINUTE=16):  # two within ten seconds
         client = make_client()
     client.get_token()
     pass_time(70 - time.time() % 10)
