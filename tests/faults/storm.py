@@ -66,7 +66,7 @@ SETTINGS = {
     "AIRALO_SUBMIT_LEASE": 12,
     "AIRALO_RETRY_DELAYS": [0.5, 1, 2, 4],
     "AIRALO_LOOKUP_DELAYS": [1.5, 2, 4, 8],
-    "AIRALO_UNAVAILABLE_WAIT": 2,  # twice what an order takes to be listed
+    "AIRALO_UNAVAILABLE_WAIT": 8,  # longer than an order takes to be listed, also where Airalo's process must wait
     "AIRALO_UNCONFIRMED_GRACE": 8,
     "AIRALO_SIGNAL_LEASE": 3,
     "AIRALO_FUTURE_ORDER_INTERVAL": 5,
@@ -251,8 +251,11 @@ class Storm:
         before: dict[str, int] = {}
         while time.monotonic() - moved < limit:
             self._tend()
-            self.airalo.control("POST", "due")  # the dates of the future orders come
             state = self.state()
+            if not state["unsent"]:
+                self.airalo.control(
+                    "POST", "due"
+                )  # the dates of the future orders come: they are days after the sending
             progress.show(state)
             if state != before:
                 before, moved = state, time.monotonic()
