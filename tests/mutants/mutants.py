@@ -193,7 +193,7 @@ MUTANTS = [
         "    if account.active_pause():\n        return None\n",
         "",
         (
-            "tests/services/test_submit_order.py",
+            "tests/services/test_pause.py",
             "tests/services/test_sweep.py",
         ),
     ),
