@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.timezone import is_aware, localtime
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -97,7 +97,7 @@ def _trouble(run: CatalogueSync) -> str:
 
 
 def _shown(moment: datetime) -> str:
-    return date_format(localtime(moment) if is_aware(moment) else moment, "SHORT_DATETIME_FORMAT")
+    return date_format(localtime(moment), "SHORT_DATETIME_FORMAT")
 
 
 @admin.register(Operator)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.utils.formats import localize
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.timezone import is_aware, localtime
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -52,5 +52,4 @@ def _grace(order: EsimOrder) -> str:
 
 
 def _at(event: OrderEvent) -> str:
-    moment = event.created_at
-    return str(localize(localtime(moment) if is_aware(moment) else moment))
+    return str(localize(localtime(event.created_at)))

@@ -146,7 +146,7 @@ class Ledger:
             self._depth += 1
             try:
                 yield
-            except BaseException:
+            except BaseException:  # whatever it is, nothing half-written stays; raised again
                 self._connection.execute("ROLLBACK")
                 raise
             else:

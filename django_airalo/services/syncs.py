@@ -33,7 +33,7 @@ def running(kind: CatalogueSync.Kind) -> Iterator[CatalogueSync]:
     run = _begin(kind)
     try:
         yield run
-    except BaseException as error:
+    except BaseException as error:  # Ctrl-C, too: the record must say how it ended. Raised again.
         run.error = f"{type(error).__name__}: {error}".replace("\x00", "")[:2000]
         _end(run)
         raise

@@ -143,7 +143,7 @@ def test_a_good_proxy_that_forwards(make_client: MakeClient, server: ScriptedSer
     assert make_client(base_url=f"http://{ELSEWHERE}").get_token()
 
 
-def test_a_good_proxy_that_tunnels(make_tls_client: MakeClient, tls_server: ScriptedServer, use_proxy) -> None:  # noqa: F811
+def test_a_good_proxy_that_tunnels(make_tls_client: MakeClient, tls_server: ScriptedServer, use_proxy) -> None:  # noqa: F811  the fixture
     client = make_tls_client()
     with tunnel(tls_server.port) as (url, asked):
         use_proxy(url)

@@ -93,7 +93,7 @@ class Storm:
     def __enter__(self) -> Self:
         try:
             self._set_up()
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: no process or database is left behind; raised again
             self.close()
             raise
         return self
