@@ -160,8 +160,7 @@ def _check_values() -> Iterator[CheckMessage]:
         )
     if conf.ORDER_MODE not in ("async", "sync"):
         yield Error(f"AIRALO_ORDER_MODE must be 'async' or 'sync', not {conf.ORDER_MODE!r}.", id="django_airalo.E015")
-    # For a token, the request, and the same once more with another token.
-    longest = 3 * (conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT)
+    longest = conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT + conf.sending_time  # a token has to be fetched first
     if longest > conf.SUBMIT_LEASE:
         yield Error(
             f"AIRALO_SUBMIT_LEASE ({conf.SUBMIT_LEASE:g} s) is shorter than three requests can take ({longest:g} s).",

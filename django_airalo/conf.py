@@ -218,6 +218,11 @@ class Settings:
         return float(_setting("SIGNAL_LEASE", 300))
 
     @property
+    def sending_time(self) -> float:
+        """Seconds that sending can take: one request, and the same once more if its token is refused."""
+        return 2 * (self.CONNECT_TIMEOUT + self.READ_TIMEOUT)
+
+    @property
     def delivery_url(self) -> str:
         """The webhook address sent to Airalo: ``WEBHOOK_URL`` with the secret path part, if there is one."""
         if self.WEBHOOK_URL and self.WEBHOOK_URL_TOKEN:

@@ -76,7 +76,7 @@ def _send(row: Row, ask: Callable[[Row], dict[str, Any]]) -> None:
     except (AiraloAPIError, AiraloConfigurationError) as error:
         _put_back(row, str(error), getattr(error, "retry_after", None))
         return
-    needed = timedelta(seconds=2 * (conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT))
+    needed = timedelta(seconds=conf.sending_time)
     if not _mine(row).filter(due_at__gt=database.now() + needed).exists():
         _put_back(row, "The lease was about to run out, so nothing was sent.", None)
         return

@@ -135,7 +135,7 @@ def _send(order: EsimOrder) -> AcceptedOrder | ScheduledOrder | OrderData:
 
 def _holds_lease(order: EsimOrder) -> bool:
     """Whether the order is still ours for as long as sending it can take, once more with another token if need be."""
-    needed = timedelta(seconds=2 * (conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT))
+    needed = timedelta(seconds=conf.sending_time)
     return (
         EsimOrder.objects.using(database.alias())
         .filter(pk=order.pk, status=Status.SUBMITTING, attempt=order.attempt, due_at__gt=database.now() + needed)
