@@ -58,3 +58,21 @@ def test_a_list_may_be_keyed_by_index(client: AiraloClient, server: ScriptedServ
     server.on("/v2/future-orders", Answer(200, {"data": {"25": FUTURE_ORDER, "26": FUTURE_ORDER}, "meta": META}))
 
     assert len(client.list_future_orders().items) == 2
+
+
+@pytest.mark.parametrize("current", [1, 3])
+def test_another_page_than_the_one_asked_for_is_not_taken_for_it(
+    client: AiraloClient, server: ScriptedServer, current: int
+) -> None:
+    """Whoever reads a list to its end would miss rows, or find no end."""
+    asks: dict[str, Callable[[], Any]] = {
+        "/v2/orders": lambda: client.list_orders(page=2),
+        "/v2/future-orders": lambda: client.list_future_orders(page=2),
+        "/v2/sims": lambda: client.list_sims(page=2),
+        "/v2/packages": lambda: client.get_packages(page=2),
+    }
+    for path, ask in asks.items():
+        server.on(path, Answer(200, {"data": [], "meta": {"current_page": current, "last_page": 9}}))
+
+        with pytest.raises(AiraloResponseError, match=f"asked for page 2 and sent page {current}"):
+            ask()

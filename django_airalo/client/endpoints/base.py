@@ -61,12 +61,16 @@ class Endpoints:
                     f"{name} is empty: set it to the credentials of Airalo's Partner Platform."
                 )
 
-    def _page(self, document: Any, parse: Callable[[Any], T]) -> Page[T]:
-        """A list; it must have a list (or an object keyed by index) in ``data``."""
+    def _page(self, document: Any, parse: Callable[[Any], T], number: int | None = None) -> Page[T]:
+        """A list; it must have a list (or an object keyed by index) in ``data``, and be the page that was asked for:
+        who reads on from another one would miss rows, or read for ever."""
         try:
-            return Page.from_json(document, parse)
+            page = Page.from_json(document, parse)
         except PayloadError as error:
             raise AiraloResponseError(str(error)) from error
+        if number and page.current_page not in (None, number):
+            raise AiraloResponseError(f"Airalo was asked for page {number} and sent page {page.current_page}.")
+        return page
 
     def _object(self, parse: Callable[[Any], T], document: Any) -> T:
         """One object; there must be something in it, or the parsed one would say that all is gone."""

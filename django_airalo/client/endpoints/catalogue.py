@@ -49,18 +49,15 @@ class CatalogueEndpoints(Endpoints):
         document = self._call(
             "GET", "/v2/packages", limits=[self._limits.packages], params=params, language=language, patience=4
         )
-        return self._page(document, LocationData.from_json)
+        return self._page(document, LocationData.from_json, page)
 
     def iter_packages(self, *, page_size: int = 50, **filters: Any) -> Iterator[LocationData]:
         """All countries and regions with their packages, ``page_size`` of them a request.
 
-        Takes the filters of :meth:`get_packages`. Raises ``AiraloResponseError`` if another page comes than the one
-        asked for, or more than a thousand.
+        Takes the filters of :meth:`get_packages`. Raises ``AiraloResponseError`` if more than a thousand pages come.
         """
         for number in range(1, MAX_PAGES + 1):
             page = self.get_packages(limit=page_size, page=number, **filters)
-            if page.current_page not in (None, number):
-                raise AiraloResponseError(f"Airalo was asked for page {number} and sent page {page.current_page}.")
             yield from page.items
             if not page.has_next:
                 return
@@ -85,7 +82,7 @@ class CatalogueEndpoints(Endpoints):
         Airalo's own PHP SDK calls it; no document describes it.
         """
         document = self._call("GET", "/v2/packages/overrides", params={"page": page})
-        return self._page(document, PackageOverrideData.from_json)
+        return self._page(document, PackageOverrideData.from_json, page)
 
     def get_exchange_rates(self, *, date: dt.date | None = None, to: Sequence[str] = ()) -> ExchangeRatesData:
         """GET /v2/finance/exchange-rates: Airalo's rates from USD, today's or those of ``date``.

@@ -93,9 +93,8 @@ class OrderEndpoints(Endpoints):
             "limit": limit,
             "page": page,
         }
-        return self._page(
-            self._call("GET", "/v2/orders", limits=[self._limits.lookups], params=params), OrderData.from_json
-        )
+        document = self._call("GET", "/v2/orders", limits=[self._limits.lookups], params=params)
+        return self._page(document, OrderData.from_json, page)
 
     def get_order(self, order_id: int, *, include: Sequence[str] = ("sims", "status")) -> OrderData:
         """GET /v2/orders/{id}, by Airalo's numeric id. A foreign or unknown id is answered like a bad token (401)."""
@@ -141,7 +140,7 @@ class OrderEndpoints(Endpoints):
             "limit": limit,
             "page": page,
         }
-        return self._page(self._call("GET", "/v2/future-orders", params=params), FutureOrderData.from_json)
+        return self._page(self._call("GET", "/v2/future-orders", params=params), FutureOrderData.from_json, page)
 
     def cancel_future_orders(self, request_ids: Sequence[str]) -> None:
         """POST /v2/cancel-future-orders: ten at most, each a day before it is due at the latest.

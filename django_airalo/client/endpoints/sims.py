@@ -42,7 +42,7 @@ class SimEndpoints(Endpoints):
             "limit": limit,
             "page": page,
         }
-        return self._page(self._call("GET", "/v2/sims", params=params), SimData.from_json)
+        return self._page(self._call("GET", "/v2/sims", params=params), SimData.from_json, page)
 
     def get_sim(self, iccid: str, *, include: Sequence[str] = INCLUDE) -> SimData:
         """GET /v2/sims/{iccid}. Only eSIMs that were ordered through the API are found."""
