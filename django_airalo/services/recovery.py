@@ -24,7 +24,7 @@ from .account import active_pause, check_balance, check_pause, send_due_account_
 from .esims import send_due_esim_signals, sync_due_usage
 from .fulfilment import GIVEN_UP, next_look_up
 from .inbox import process_webhook_event
-from .lookups import sync_accepted, sync_order
+from .lookups import sync_accepted, sync_order, take_back
 from .refunds import send_refund
 from .scheduling import sync_future_orders
 from .signalling import send_due_signals, send_signals
@@ -76,8 +76,8 @@ def sweep(limit: int = 200) -> SweepReport:
     _asking(check_balance, report)
     _urgent(report, limit)
     look_ups = [_look_up_unconfirmed, _look_up_accepted, _sync_future_orders]
-    # They share Airalo's limit, so none may be the last every time.
-    for look_up in random.sample(look_ups, len(look_ups)):
+    # They share Airalo's limit, so none may be the last every time, but what nobody waits for.
+    for look_up in [*random.sample(look_ups, len(look_ups)), _look_up_at_rest]:
         _asking(partial(look_up, report, limit), report)
     now = database.now()
     _each(Refund.objects.due(now)[:limit], _request, report)
@@ -174,13 +174,19 @@ def _look_up(order: EsimOrder, report: SweepReport) -> None:
     try:
         sync_order(order)
     except AiraloAPIError as error:
-        _take_back(order, due_at, error)
+        take_back(order, due_at, error)
         raise
     report.looked_up += 1
 
 
 def _look_up_unconfirmed(report: SweepReport, limit: int) -> None:
-    _each(_due_orders(Status.UNCONFIRMED, *GIVEN_UP)[:limit], _look_up, report)
+    _each(_due_orders(Status.UNCONFIRMED).filter(attention="")[:limit], _look_up, report)
+
+
+def _look_up_at_rest(report: SweepReport, limit: int) -> None:
+    """The orders that a person was told of already, or that were given up: looked up without end, or for long."""
+    at_rest = _due_orders(Status.UNCONFIRMED, *GIVEN_UP).exclude(status=Status.UNCONFIRMED, attention="")
+    _each(at_rest[:limit], _look_up, report)
 
 
 def _look_up_accepted(report: SweepReport, limit: int) -> None:
@@ -222,13 +228,3 @@ def _claim_look_up(order: EsimOrder, at_least: timedelta = timedelta()) -> datet
     due_at = max(next_look_up(order, now), now + at_least)
     unchanged = EsimOrder.objects.filter(pk=order.pk, due_at=order.due_at, status=order.status)
     return due_at if unchanged.update(due_at=due_at, lookups=F("lookups") + 1) else None
-
-
-def _take_back(order: EsimOrder, due_at: datetime, error: AiraloAPIError) -> None:
-    """It was not looked up after all: that must not make the next look-ups rarer, nor wait if nobody was asked."""
-    if isinstance(error, AiraloRateLimitError | AiraloTokenError):
-        due_again = min(due_at, database.now() + timedelta(seconds=error.retry_after or 0))
-    else:
-        due_again = due_at
-    claimed = EsimOrder.objects.filter(pk=order.pk, due_at=due_at, status=order.status)
-    claimed.update(due_at=due_again, lookups=F("lookups") - 1)

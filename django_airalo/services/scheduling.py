@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -86,12 +86,14 @@ def sync_future_orders(limit: int = 200) -> int:
         AiraloAPIError: Airalo's list could not be read. The orders are due again soon.
     """
     now = database.now()
-    due = [order for order in EsimOrder.objects.due(now).filter(status=Status.SCHEDULED)[:limit] if _claim(order, now)]
+    lease_end = now + timedelta(seconds=conf.SUBMIT_LEASE)
+    candidates = EsimOrder.objects.due(now).filter(status=Status.SCHEDULED)[:limit]
+    due = [order for order in candidates if _claim(order, now, lease_end)]
     to_cancel = [order for order in due if order.cancel_requested_at and not _is_too_late(order, now)]
     _ask_to_cancel([order.pk for order in to_cancel])
     waiting = [order for order in due if order not in to_cancel]
     if waiting:
-        _sync(waiting)
+        _sync(waiting, partial(_take_back, now=now, lease_end=lease_end))
         for order in waiting:
             if order.cancel_requested_at:
                 _drop_the_wish(order.pk, TOO_LATE)
@@ -104,16 +106,33 @@ def _is_too_late(order: EsimOrder, now: datetime) -> bool:
     return last is not None and last < now
 
 
-def _claim(order: EsimOrder, now: datetime) -> bool:
+def _claim(order: EsimOrder, now: datetime, lease_end: datetime) -> bool:
     """Move the due time on, which keeps other sweeps from asking for the same order. What is found sets it again."""
-    is_past = order.due_date is None or order.due_date <= now
     unchanged = EsimOrder.objects.filter(pk=order.pk, due_at=order.due_at, status=Status.SCHEDULED)
-    lease_end = now + timedelta(seconds=conf.SUBMIT_LEASE)
-    return bool(unchanged.update(due_at=lease_end, lookups=F("lookups") + int(is_past)))
+    return bool(unchanged.update(due_at=lease_end, lookups=F("lookups") + _counts(order, now)))
 
 
-def _sync(orders: Sequence[EsimOrder]) -> None:
-    listing = future.read_list(orders)
+def _counts(order: EsimOrder, now: datetime) -> int:
+    """By how much a look-up makes the next ones rarer: not at all before the order's date."""
+    return int(order.due_date is None or order.due_date <= now)
+
+
+def _take_back(order: EsimOrder, error: AiraloAPIError, *, now: datetime, lease_end: datetime) -> None:
+    lookups.take_back(order, lease_end, error, counted=_counts(order, now))
+
+
+def _sync(orders: Sequence[EsimOrder], take_back: Callable[[EsimOrder, AiraloAPIError], None]) -> None:
+    try:
+        _record(orders, future.read_list(orders), take_back)
+    except AiraloAPIError as error:
+        for order in orders:  # those that were recorded before are left alone
+            take_back(order, error)
+        raise
+
+
+def _record(
+    orders: Sequence[EsimOrder], listing: future.Listing, take_back: Callable[[EsimOrder, AiraloAPIError], None]
+) -> None:
     for order in orders:
         rows = listing.of(order)
         try:
@@ -121,6 +140,9 @@ def _sync(orders: Sequence[EsimOrder]) -> None:
             lookups.record(order.pk, found, source="look-up")
         except (AiraloRateLimitError, AiraloTokenError):
             raise
+        except AiraloAPIError as error:  # One order must not keep the others from being looked up.
+            logger.warning("Future order %s could not be looked up: %s", order.reference, error)
+            take_back(order, error)
         except Exception:  # One order must not keep the others from being recorded. It becomes due again.
             logger.exception("What Airalo lists of future order %s could not be recorded", order.reference)
 

@@ -87,6 +87,20 @@ MUTANTS = [
         ("tests/services/test_many_look_ups.py",),
     ),
     Mutant(
+        "look up what a person was told of before what is waited for",
+        "services/recovery.py",
+        "[*random.sample(look_ups, len(look_ups)), _look_up_at_rest]",
+        "[_look_up_at_rest, *random.sample(look_ups, len(look_ups))]",
+        ("tests/services/test_many_look_ups.py",),
+    ),
+    Mutant(
+        "keep a look-up waiting that was not made",
+        "services/lookups.py",
+        "    if isinstance(error, AiraloRateLimitError | AiraloTokenError):\n        due_again",
+        "    if False:\n        due_again",
+        ("tests/services/test_many_look_ups.py",),
+    ),
+    Mutant(
         "send a POST again on a time-out",
         "client/transport.py",
         "RETRY = Retry(0, read=False)",

@@ -56,6 +56,13 @@ def delivered(airalo, count):
     return orders
 
 
+def scheduled():
+    """A future order whose date has come, due to be looked at."""
+    order = EsimOrderFactory(status="scheduled", due_date=ago(3600), scheduled_at=ago(9 * 86400))
+    due_now(order)
+    return order
+
+
 def statuses(orders):
     return [EsimOrder.objects.get(pk=order.pk).status for order in orders]
 
@@ -132,6 +139,53 @@ def test_no_kind_of_look_up_is_the_last_every_time(airalo, settings):
         services.sweep()
         EsimOrder.objects.update(lookups=0)
     assert first == {"accepted", "unconfirmed"}
+
+
+@pytest.mark.parametrize(
+    "at_rest", [{"unconfirmed": True, "attention": "Decide."}, {"failed": True}, {"status": "cancelled"}]
+)
+def test_what_a_person_waits_for_is_looked_up_before_what_is_at_rest(airalo, at_rest):
+    orders = EsimOrderFactory.create_batch(5, **at_rest)
+    waiting = EsimOrderFactory(unconfirmed=True)
+    for order in [*orders, waiting]:
+        due_now(order)
+    for order in orders:  # the longest waiting
+        EsimOrder.objects.filter(pk=order.pk).update(due_at=ago(3600))
+    airalo.meanwhile[2] = limited
+    services.sweep()
+    assert EsimOrder.objects.get(lookups=1) == waiting
+    assert airalo.asked == ["one"] * 2
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_future_orders_that_airalo_wants_not_to_be_asked_for_are_due_when_it_does(airalo, settings, before):
+    orders = [scheduled() for _ in range(3)]
+    airalo.meanwhile[before + 1] = limited
+    services.sweep()
+    for order in orders[before:]:
+        order.refresh_from_db()
+        assert order.lookups == 0
+        assert 20 <= (order.due_at - database.now()).total_seconds() <= 30
+    assert EsimOrder.objects.filter(lookups=1).count() == before
+
+
+def test_a_future_order_that_could_not_be_looked_up_does_not_hold_up_the_others(airalo, settings):
+    settings.AIRALO_SUBMIT_LEASE = 120
+    failed, others = scheduled(), [scheduled(), scheduled()]
+    airalo.meanwhile = dict.fromkeys(range(1, 5), failing)  # a GET is sent four times at most
+    services.sweep()
+    failed.refresh_from_db()
+    assert failed.lookups == 0
+    assert 110 <= (failed.due_at - database.now()).total_seconds() <= 120
+    assert all(EsimOrder.objects.get(pk=order.pk).lookups == 1 for order in others)
+
+
+def test_what_was_taken_back_is_not_taken_back_again(airalo):
+    for _ in range(3):
+        scheduled()
+    airalo.meanwhile = {**dict.fromkeys(range(1, 5), failing), 5: limited}
+    services.sweep()
+    assert set(EsimOrder.objects.values_list("lookups", flat=True)) == {0}
 
 
 def test_a_look_up_that_was_not_made_is_made_up_for(airalo, settings):
