@@ -37,7 +37,7 @@ def sync_esim_packages(esim: Esim | int) -> list[EsimPackage]:
     esim_pk = esim.pk if isinstance(esim, Esim) else esim
     iccid = Esim.objects.values_list("iccid", flat=True).get(pk=esim_pk)
     try:
-        listed = get_client().get_sim_packages(iccid)
+        listed = get_client().get_sim_packages(iccid).items
     except (AiraloNotFoundError, RecycledEsimError):
         Esim.objects.filter(pk=esim_pk).update(packages_due=False)  # asking again would bring the same
         raise

@@ -68,7 +68,7 @@ def test_topup(partner: AiraloClient, emulator: Emulator, pair: tuple[str, str],
     assert before - after == Decimal(purchase["price"])
     (found,) = partner.list_orders(description="TOPUP-1").items
     assert (found.id, found.type, found.description) == (order.id, "topup", "TOPUP-1 für Zoë")
-    newest, oldest = partner.get_sim_packages(iccid)
+    newest, oldest = partner.get_sim_packages(iccid).items
     assert (newest.package.id, newest.package.type) == (pair[1], "topup")
     assert (oldest.package.id, oldest.package.type) == (pair[0], "sim")
 

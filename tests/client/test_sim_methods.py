@@ -167,8 +167,10 @@ def test_packages_of_an_esim(client: AiraloClient, server: ScriptedServer) -> No
     ]
     server.on(f"/v2/sims/{ICCID}/packages", Answer(200, {"pricing": pricing, "data": rows}))
 
-    first, second = client.get_sim_packages(ICCID)
+    packages = client.get_sim_packages(ICCID)
+    first, second = packages.items
 
+    assert (packages.pricing.model, packages.pricing.discount_percentage) == ("discount_pricing", Decimal(10))
     sent(server, "GET", f"/v2/sims/{ICCID}/packages")
     assert (first.id, first.status, first.remaining) == (728, "ACTIVE", 2378)
     assert first.activated_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -26,8 +26,8 @@ Row = dict[str, Any]
 
 #: A row that is due may wait this long for the next sweep without being called stuck.
 SLACK = timedelta(seconds=10)
-#: The same for an order of which a person was told already, or that was given up: it is looked up now and then, and a
-#: sweep that has much to do (half a minute for each kind of row, 20 seconds for usage) comes to it later.
+#: The same for an order of which a person was told already, or that was given up: it is looked up now and then, after
+#: all that is waited for (half a minute for each kind of row, 20 seconds for usage).
 SLACK_AT_REST = timedelta(seconds=90)
 
 
@@ -146,19 +146,25 @@ class Verdict:
 
 
 def judge(
-    shop: ShopLedger, airalo: AiraloLedger, *, signed: Iterable[str] = (), waiting: Iterable[str] = ()
+    shop: ShopLedger,
+    airalo: AiraloLedger,
+    *,
+    signed: Iterable[str] = (),
+    waiting: Iterable[str] = (),
+    calm_since: datetime | None = None,
 ) -> Verdict:
     """Compare the two ledgers once everything has settled.
 
     Args:
         signed: SHA-256 digests of bodies that carried a valid signature, beside those the emulator queued itself.
         waiting: statuses that are no passing state in this test (``accepted``, where Airalo will not say more).
+        calm_since: from when on a sweep had the time to come to what is at rest, too; by default only 90 seconds ago.
     """
     verdict = Verdict()
     _purchases(shop, airalo, verdict)
     _esims(shop, airalo, verdict)
     _signals(shop, verdict)
-    _states(shop, verdict, set(waiting))
+    _states(shop, verdict, set(waiting), calm_since or shop.at - SLACK_AT_REST)
     genuine = {hashlib.sha256(webhook["body"]).hexdigest() for webhook in airalo.webhooks} | set(signed)
     verdict.unsigned = [f"webhook {row['id']}" for row in shop.webhooks if row["digest"] not in genuine]
     return verdict
@@ -221,14 +227,14 @@ def _same(row: Row, event: Row) -> bool:
     )
 
 
-def _states(shop: ShopLedger, verdict: Verdict, waiting: set[str]) -> None:
+def _states(shop: ShopLedger, verdict: Verdict, waiting: set[str], calm_since: datetime) -> None:
     told = {row["reference"] for row in shop.received if row["signal"] == "esim_order_unconfirmed"}
     for order in shop.orders:
         name = f"{order['reference']} is {order['status']}"
         passing = {"pending", "submitting", "accepted"} - waiting
         is_on_hold = order["status"] == "unconfirmed" and order["attention"]
-        slack = SLACK_AT_REST if is_on_hold or order["status"] in ("failed", "cancelled") else SLACK
-        overdue = order["due_at"] is not None and order["due_at"] < shop.at - slack
+        is_at_rest = is_on_hold or order["status"] in ("failed", "cancelled")
+        overdue = order["due_at"] is not None and order["due_at"] < (calm_since if is_at_rest else shop.at - SLACK)
         if order["status"] in passing or (overdue and order["status"] not in waiting):
             verdict.stuck.append(f"{name}, due at {order['due_at']}")
         if order["status"] == "unconfirmed" and not (order["attention"] and order["reference"] in told):

@@ -37,6 +37,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -89,6 +90,7 @@ class Storm:
         self.deaths: Counter[str] = Counter()
         self.forged: Counter[int] = Counter()
         self._open: list[Any] = []
+        self.calm_since: datetime | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -248,6 +250,7 @@ class Storm:
         for name in ("web", *self._crew()):
             self._start(name)
         started = moved = time.monotonic()
+        self.calm_since = datetime.now(UTC)
         before: dict[str, int] = {}
         while time.monotonic() - moved < limit:
             self._tend()
@@ -259,7 +262,7 @@ class Storm:
             progress.show(state)
             if state != before:
                 before, moved = state, time.monotonic()
-            if not any(state[name] for name in ("open", "signals due", "due at Airalo", "in the inbox")):
+            if not any(state[name] for name in ("open", "signals due", "due at Airalo", "in the inbox", "overdue")):
                 break
             time.sleep(0.5)
         seconds = time.monotonic() - started
@@ -289,6 +292,8 @@ class Storm:
             "due at Airalo": self.airalo.count("webhooks", "state = 'pending'")
             + self.airalo.count("purchases", "status = 'pending'"),
             "in the inbox": WebhookEvent.objects.filter(status="received").count(),
+            # Orders on hold or given up: each is looked up once more when the faults have stopped.
+            "overdue": EsimOrder.objects.filter(due_at__lt=self.calm_since).count() if self.calm_since else 0,
         }
 
     # --- forged webhooks ---
@@ -336,7 +341,7 @@ class Storm:
 
         shop = ShopLedger.read()
         airalo = AiraloLedger.read(lambda name: self.airalo.rows(f"SELECT * FROM {name}"))
-        found = judge(shop, airalo)
+        found = judge(shop, airalo, calm_since=self.calm_since)
         statuses = shop.statuses()
         broken = found.broken()
         if ShopOrder.objects.count() != self.orders or len(shop.orders) != self.orders:

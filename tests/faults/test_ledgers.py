@@ -70,6 +70,21 @@ def test_each_breach_is_found(law: str) -> None:
     assert law in judge(shop, airalo).broken()
 
 
+@pytest.mark.parametrize("status", ["unconfirmed", "failed", "cancelled"])
+@pytest.mark.parametrize(
+    ("due", "calm_since", "is_stuck"),
+    [(80, None, False), (100, None, True), (590, 600, False), (610, 600, True), (60, 50, True)],
+)
+def test_what_is_at_rest_must_be_looked_at_once_it_is_calm(
+    status: str, due: int, calm_since: int | None, is_stuck: bool
+) -> None:
+    shop, airalo = honest()
+    due_at = NOW - timedelta(seconds=due)
+    shop.orders.append({"reference": "c" * 32, "status": status, "due_at": due_at, "attention": "why"})
+    since = calm_since and NOW - timedelta(seconds=calm_since)
+    assert bool(judge(shop, airalo, calm_since=since or None).stuck) is is_stuck
+
+
 def test_the_busiest_minute_is_counted() -> None:
     _, airalo = honest()
     airalo.requests = [{"endpoint": "token", "at": at} for at in (0, 10, 59, 61, 62, 200)]

@@ -80,7 +80,7 @@ class Endpoints(SimpleTestCase):
         self.assertEqual((self.airalo.orders[0].kind, self.airalo.orders[0].body["iccid"]), ("topup", ICCID))
         (listed,) = self.client.list_orders(description="ref-2").items
         self.assertEqual((listed.id, listed.type), (order.id, "topup"))
-        (package,) = self.client.get_sim_packages(ICCID)
+        (package,) = self.client.get_sim_packages(ICCID).items
         self.assertEqual((package.package.id, package.package.type), ("test-mobile-7days-1gb-topup", "topup"))
 
     def test_what_is_scripted_is_for_the_next_purchase_of_any_kind(self):
@@ -182,7 +182,7 @@ class Endpoints(SimpleTestCase):
         self.assertTrue(self.client.get_sim(first).recycled)
         with self.assertRaises(exceptions.AiraloNotFoundError):
             self.client.get_sim(ICCID)
-        (package,) = self.client.get_sim_packages(first)
+        (package,) = self.client.get_sim_packages(first).items
         self.assertEqual((package.package.id, package.package.type), ("a", "sim"))
 
     def test_brand(self):

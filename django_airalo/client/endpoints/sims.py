@@ -67,11 +67,11 @@ class SimEndpoints(Endpoints):
         document = self._call("GET", f"/v2/sims/{segment(iccid)}/topups", limits=limits)
         return self._page(document, PackageData.from_json).items
 
-    def get_sim_packages(self, iccid: str) -> tuple[SimPackageData, ...]:
-        """GET /v2/sims/{iccid}/packages: the packages bought for an eSIM so far."""
+    def get_sim_packages(self, iccid: str) -> Page[SimPackageData]:
+        """GET /v2/sims/{iccid}/packages: the packages bought for an eSIM so far, all on one page, with ``pricing``."""
         limits = [self._limits.of_esim("packages", iccid)]
         document = self._call("GET", f"/v2/sims/{segment(iccid)}/packages", limits=limits)
-        return self._page(document, SimPackageData.from_json).items
+        return self._page(document, SimPackageData.from_json)
 
     def get_instructions(self, iccid: str, *, language: str | None = None) -> InstructionsData:
         """GET /v2/sims/{iccid}/instructions: how to install an eSIM, in ``language`` (a code, e.g. ``pt-BR``)."""
