@@ -37,7 +37,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -59,6 +59,8 @@ KILL_EVERY = (10, 60)
 #: Seconds that the fire goes on at most when all orders are placed, so that nearly all are sent under it: these, or so
 #: many for each order.
 LONGEST_AFTER, LONGEST_AFTER_EACH = 120, 0.12
+#: From when Airalo has fulfilled an order until it lists it, and until a look-up that was planned by then is due.
+LONGEST_LISTING = timedelta(seconds=6 + 9)
 #: Processes that end without being killed break the run; after so many it is given up.
 MOST_DEATHS = 10
 SETTINGS = {
@@ -250,20 +252,21 @@ class Storm:
         for name in ("web", *self._crew()):
             self._start(name)
         started = moved = time.monotonic()
-        self.calm_since = datetime.now(UTC)
         before: dict[str, int] = {}
         while time.monotonic() - moved < limit:
             self._tend()
             state = self.state()
-            if not state["unsent"]:
-                self.airalo.control(
-                    "POST", "due"
-                )  # the dates of the future orders come: they are days after the sending
+            if not state["undecided"]:
+                # The dates of the future orders come: Airalo's are days after the sending.
+                self.airalo.control("POST", "due")
             progress.show(state)
             if state != before:
                 before, moved = state, time.monotonic()
-            if not any(state[name] for name in ("open", "signals due", "due at Airalo", "in the inbox", "overdue")):
-                break
+            if not any(state[name] for name in ("open", "signals due", "due at Airalo", "in the inbox")):
+                # From here on no look-up can come too early any more, so one more of each order is enough.
+                self.calm_since = self.calm_since or datetime.now(UTC) + LONGEST_LISTING
+                if not state["overdue"] and datetime.now(UTC) > self.calm_since:
+                    break
             time.sleep(0.5)
         seconds = time.monotonic() - started
         for process in self._processes.values():
@@ -279,11 +282,13 @@ class Storm:
         statuses = dict(EsimOrder.objects.order_by().values_list("status").annotate(Count("id")))
         on_hold = EsimOrder.objects.filter(status="unconfirmed").exclude(attention="").count()
         final = sum(statuses.get(status, 0) for status in ("completed", "failed", "cancelled"))
+        is_open = sum(statuses.values()) - final - on_hold
         return {
             "placed": sum(statuses.values()),
             **{status: statuses.get(status, 0) for status in ("completed", "failed", "accepted", "unconfirmed")},
             "unsent": statuses.get("pending", 0) + statuses.get("submitting", 0),
-            "open": sum(statuses.values()) - final - on_hold,
+            "undecided": is_open - statuses.get("scheduled", 0),
+            "open": is_open,
             "on hold": on_hold,
             "purchases": self.airalo.count("purchases"),
             "kills": sum(self.kills.values()),
@@ -292,7 +297,7 @@ class Storm:
             "due at Airalo": self.airalo.count("webhooks", "state = 'pending'")
             + self.airalo.count("purchases", "status = 'pending'"),
             "in the inbox": WebhookEvent.objects.filter(status="received").count(),
-            # Orders on hold or given up: each is looked up once more when the faults have stopped.
+            # Orders on hold or given up: each is looked up once more when all has happened at Airalo.
             "overdue": EsimOrder.objects.filter(due_at__lt=self.calm_since).count() if self.calm_since else 0,
         }
 
