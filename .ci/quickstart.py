@@ -142,7 +142,7 @@ class Trial:
                 os.killpg(process.pid, signal.SIGTERM)
                 process.wait(10)
             except ProcessLookupError:
-                pass
+                pass  # it has ended by itself
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

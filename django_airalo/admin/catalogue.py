@@ -141,8 +141,16 @@ class CompatibleDeviceAdmin(ReadOnlyAdmin):
 @admin.register(CatalogueSync)
 class CatalogueSyncAdmin(ReadOnlyAdmin):
     list_display = (
-        "kind", "started_at", "finished_at", "went_well", "added", "changed", "withdrawn", "unchanged", "error_text",
-    )  # fmt: skip
+        "kind",
+        "started_at",
+        "finished_at",
+        "went_well",
+        "added",
+        "changed",
+        "withdrawn",
+        "unchanged",
+        "error_text",
+    )
     list_filter = ("kind", ("error", admin.EmptyFieldListFilter), "started_at")
     actions = ("sync_now",)
 

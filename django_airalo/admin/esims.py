@@ -83,18 +83,40 @@ class EsimAdmin(ReadOnlyAdmin):
     list_display = ("iccid", "order", "usage_status", "data", "expires_at", "usage_synced_at", "created_at")
     list_select_related = ("order",)
     list_filter = (
-        "usage_status", EndFilter, "is_unlimited", ("usage_error", admin.EmptyFieldListFilter), "created_at",
-    )  # fmt: skip
+        "usage_status",
+        EndFilter,
+        "is_unlimited",
+        ("usage_error", admin.EmptyFieldListFilter),
+        "created_at",
+    )
     search_fields = ("=iccid", "=order__reference", "=order__request_id", "order__to_email__startswith")
     search_help_text = gettext_lazy("ICCID, reference or request_id in full; the beginning of an e-mail address")
     inlines = (EsimPackageInline,)
     actions = ("refresh_usage", "set_brand", "ask_for_refund")
     action_form = BrandForm
     fields = (
-        "iccid", "order", "smdp_address", "masked_code", "msisdn", "apn", "is_roaming", "brand_settings_name",
-        "airalo_id", "created_at", "usage_status", "data", "voice", "text", "expires_at", "usage_synced_at",
-        "usage_due_at", "usage_error", "recycled_at", "packages_synced_at", "history",
-    )  # fmt: skip
+        "iccid",
+        "order",
+        "smdp_address",
+        "masked_code",
+        "msisdn",
+        "apn",
+        "is_roaming",
+        "brand_settings_name",
+        "airalo_id",
+        "created_at",
+        "usage_status",
+        "data",
+        "voice",
+        "text",
+        "expires_at",
+        "usage_synced_at",
+        "usage_due_at",
+        "usage_error",
+        "recycled_at",
+        "packages_synced_at",
+        "history",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Esim]:
         return super().get_queryset(request).defer(*SECRETS)

@@ -57,9 +57,17 @@ class OrderEventInline(ReadOnly, TabularInline):
 @admin.register(EsimOrder)
 class EsimOrderAdmin(ReadOnlyAdmin):
     list_display = (
-        "reference", "status", "flagged", "type", "package_id", "quantity", "user", "created_at", "due_date",
+        "reference",
+        "status",
+        "flagged",
+        "type",
+        "package_id",
+        "quantity",
+        "user",
+        "created_at",
+        "due_date",
         "request_id",
-    )  # fmt: skip
+    )
     list_filter = ("status", AttentionFilter, "type", "created_at", "due_date", "is_imported")
     list_select_related = ("user",)
     search_fields = (

@@ -58,9 +58,18 @@ def instructions(kept: EsimInstructions) -> dict[str, Any]:
 
 def _guide(guide: InstallationGuide) -> dict[str, Any]:
     names = (
-        "model", "version", "qr_steps", "qr_code_data", "apple_installation_url", "manual_steps",
-        "smdp_address_and_activation_code", "network_steps", "apn_type", "apn_value", "is_roaming",
-    )  # fmt: skip
+        "model",
+        "version",
+        "qr_steps",
+        "qr_code_data",
+        "apple_installation_url",
+        "manual_steps",
+        "smdp_address_and_activation_code",
+        "network_steps",
+        "apn_type",
+        "apn_value",
+        "is_roaming",
+    )
     return {name: getattr(guide, name) for name in names}
 
 
@@ -89,9 +98,19 @@ class EsimSerializer(EsimSerializerBase):
     class Meta:
         model = Esim
         fields: tuple[str, ...] = (
-            "id", "iccid", "order", "package_id", "msisdn", "apn", "is_roaming", "created_at", "usage_status", "usage",
-            "expires_at", "usage_synced_at",
-        )  # fmt: skip
+            "id",
+            "iccid",
+            "order",
+            "package_id",
+            "msisdn",
+            "apn",
+            "is_roaming",
+            "created_at",
+            "usage_status",
+            "usage",
+            "expires_at",
+            "usage_synced_at",
+        )
         read_only_fields = fields
 
     def get_usage(self, esim: Esim) -> dict[str, Any]:

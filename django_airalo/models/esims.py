@@ -25,9 +25,13 @@ from .usage import Allowance, UsageFields, UsageStatus
 validate_iccid = RegexValidator(r"^[0-9]{17,22}\Z", _("An ICCID has 17 to 22 digits."))
 
 SECRETS = (
-    "matching_id", "activation_code", "confirmation_code", "apple_installation_url", "sharing_link",
+    "matching_id",
+    "activation_code",
+    "confirmation_code",
+    "apple_installation_url",
+    "sharing_link",
     "sharing_access_code",
-)  # fmt: skip
+)
 
 
 def first_usage_at() -> datetime:

@@ -16,9 +16,17 @@ from . import database
 
 #: The columns of a package that may change.
 _MIRRORED = (
-    "package_id", "type", "title", "status", "remaining", "amount", "is_unlimited", "activated_at", "expires_at",
+    "package_id",
+    "type",
+    "title",
+    "status",
+    "remaining",
+    "amount",
+    "is_unlimited",
+    "activated_at",
+    "expires_at",
     "finished_at",
-)  # fmt: skip
+)
 
 
 def sync_esim_packages(esim: Esim | int) -> list[EsimPackage]:

@@ -58,9 +58,15 @@ def record_delivery(order: EsimOrder, data: OrderData, *, now: datetime, source:
     flaws = _flaws(order, data, [flaw for sim in sims if (flaw := keep_sim(order, sim))])
     if order.status != Status.COMPLETED and (order.is_topup or _esims().filter(order=order).exists()):
         change_locked(
-            order, Status.COMPLETED, now=now, source=source, look_up_first=False, error_code=None, error_reason="",
+            order,
+            Status.COMPLETED,
+            now=now,
+            source=source,
+            look_up_first=False,
+            error_code=None,
+            error_reason="",
             **airalo_fields(order, data),
-        )  # fmt: skip
+        )
         if order.esim_id:  # there is more to use than was known
             usage_is_due_now(order.esim_id)
     for flaw in flaws:
@@ -75,10 +81,16 @@ def record_failure(order: EsimOrder, *, reason: str, code: int | None, now: date
     reason = masked(reason)
     if Status.FAILED in TRANSITIONS[order.status]:
         change_locked(
-            order, Status.FAILED, now=now, source=source, detail=reason, error_code=code, error_reason=reason,
+            order,
+            Status.FAILED,
+            now=now,
+            source=source,
+            detail=reason,
+            error_code=code,
+            error_reason=reason,
             lookups=0,  # those before have made the next ones rare
             due_at=now + timedelta(seconds=conf.LOOKUP_DELAYS[0]),
-        )  # fmt: skip
+        )
     elif reason != order.error_reason:  # else it is known
         note(order, f"Airalo reports a failure: {reason}", now=now, source=source, late=True)
 

@@ -100,9 +100,15 @@ def record_listed(order: EsimOrder, rows: Sequence[FutureOrderData], *, now: dat
         record_failure(order, reason="Airalo lists the future order as failed.", code=None, now=now, source=source)
     elif Status.SCHEDULED in TRANSITIONS[order.status]:
         change_status(
-            order, Status.SCHEDULED, now=now, source=source, look_up_first=False, lookups=0,
-            due_at=next_check(order, now), **_fields(order, row),
-        )  # fmt: skip
+            order,
+            Status.SCHEDULED,
+            now=now,
+            source=source,
+            look_up_first=False,
+            lookups=0,
+            due_at=next_check(order, now),
+            **_fields(order, row),
+        )
     elif order.status == Status.SCHEDULED:
         _keep_in_step(order, row, now=now, source=source)
     elif order.status in GIVEN_UP:
@@ -125,6 +131,11 @@ def _keep_in_step(order: EsimOrder, row: FutureOrderData, *, now: datetime, sour
     if is_overdue(order, now):
         call_for_attention(order, OVERDUE, now=now, source=source)
     elif row.status == "retry":
-        note(order, "Airalo lists the future order as to be tried again.", now=now, source=source,
-             kind=OrderEvent.Kind.LOOKED_UP)  # fmt: skip
+        note(
+            order,
+            "Airalo lists the future order as to be tried again.",
+            now=now,
+            source=source,
+            kind=OrderEvent.Kind.LOOKED_UP,
+        )
     EsimOrder.objects.filter(pk=order.pk).update(due_at=next_check(order, now), **fields)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django_airalo.client import get_client
 from django_airalo.client.payloads import FutureOrderData, OrderData, Page
 from django_airalo.conf import conf
-from django_airalo.exceptions import AiraloAPIError, AiraloRateLimitError, AiraloResponseError, AiraloTokenError
+from django_airalo.exceptions import AiraloRateLimitError, AiraloResponseError
 from django_airalo.models import EsimOrder, OrderEvent
 
 from . import database, future
@@ -134,22 +134,6 @@ def _record_look_up(order: EsimOrder, found: list[OrderData]) -> None:
             record(order.pk, Findings(orders=found), source="look-up")
     except Exception:  # One order must not keep the others from being completed. It is looked up again.
         logger.exception("What Airalo lists of order %s could not be recorded", order.reference)
-
-
-def take_back(order: EsimOrder, due_at: datetime, error: AiraloAPIError, *, counted: int = 1) -> None:
-    """It was not looked up after all: that must not make the next look-ups rarer, nor wait if nobody was asked.
-
-    Args:
-        order: as it was before the look-up was claimed.
-        due_at: when it is due by that claim; if the row says something else, there is news, and it stays.
-        counted: by how much the claim raised ``lookups``.
-    """
-    if isinstance(error, AiraloRateLimitError | AiraloTokenError):
-        due_again = min(due_at, database.now() + timedelta(seconds=error.retry_after or 0))
-    else:
-        due_again = due_at
-    claimed = EsimOrder.objects.filter(pk=order.pk, due_at=due_at, status=order.status, lookups=order.lookups + counted)
-    claimed.update(due_at=due_again, lookups=order.lookups)
 
 
 def settle_by_look_up(order: EsimOrder, *, source: str) -> bool:
@@ -278,8 +262,15 @@ def _record_vanished(order: EsimOrder, *, now: datetime, source: str) -> None:
     if order.cancel_requested_at:
         detail = "Airalo does not list it any more, so it was cancelled."
         # Looked up for a while all the same: what Airalo makes of it in the end must be found.
-        change_status(order, Status.CANCELLED, now=now, source=source, detail=detail, cancel_requested_at=None,
-                      due_at=next_look_up(order, now))  # fmt: skip
+        change_status(
+            order,
+            Status.CANCELLED,
+            now=now,
+            source=source,
+            detail=detail,
+            cancel_requested_at=None,
+            due_at=next_look_up(order, now),
+        )
         return
     grace = timedelta(seconds=conf.UNCONFIRMED_GRACE)
     if is_overdue(order, now):

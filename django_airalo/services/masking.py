@@ -17,11 +17,10 @@ _USERINFO = re.compile(r"(?<=://)[^/\s@]*@")
 
 def _secrets() -> list[str]:
     secrets = [conf.WEBHOOK_URL_TOKEN, conf.CLIENT_SECRET]
-    # A setting that is wrong is reported by whoever needs it. It must not keep an order from being recorded.
-    with suppress(AiraloConfigurationError):
-        secrets += conf.WEBHOOK_SECRETS
-    with suppress(AiraloConfigurationError):
-        secrets += conf.ENCRYPTION_KEYS
+    for name in ("WEBHOOK_SECRETS", "ENCRYPTION_KEYS"):
+        # A setting that is wrong is reported by whoever needs it. It must not keep an order from being recorded.
+        with suppress(AiraloConfigurationError):
+            secrets += getattr(conf, name)
     return secrets
 
 

@@ -8,11 +8,9 @@ import time
 from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
-
-from django.db.models import F
 
 from django_airalo.exceptions import AiraloAPIError, AiraloConfigurationError, AiraloRateLimitError, AiraloTokenError
 from django_airalo.models import EsimOrder, Refund, Voucher, WebhookEvent
@@ -21,10 +19,11 @@ from django_airalo.models.outgoing import SENDING
 
 from . import database, heartbeats, outgoing
 from .account import active_pause, check_balance, check_pause, send_due_account_signals
+from .claims import LookUpClaim
 from .esims import send_due_esim_signals, sync_due_usage
 from .fulfilment import GIVEN_UP, next_look_up
 from .inbox import process_webhook_event
-from .lookups import sync_accepted, sync_order, take_back
+from .lookups import sync_accepted, sync_order
 from .refunds import send_refund
 from .scheduling import sync_future_orders
 from .signalling import send_due_signals, send_signals
@@ -76,7 +75,7 @@ def sweep(limit: int = 200) -> SweepReport:
     _asking(check_balance, report)
     _urgent(report, limit)
     look_ups = [_look_up_unconfirmed, _look_up_accepted, _sync_future_orders]
-    # They share Airalo's limit, so none may be the last every time, but what nobody waits for.
+    # They share Airalo's limit, so none of them may be the last every time. What nobody waits for is.
     for look_up in [*random.sample(look_ups, len(look_ups)), _look_up_at_rest]:
         _asking(partial(look_up, report, limit), report)
     now = database.now()
@@ -168,13 +167,13 @@ def _give_up_claim(order: EsimOrder) -> bool:
 
 
 def _look_up(order: EsimOrder, report: SweepReport) -> None:
-    due_at = _claim_look_up(order)
-    if due_at is None:
+    claim = _claim_look_up(order)
+    if claim is None:
         return
     try:
         sync_order(order)
     except AiraloAPIError as error:
-        take_back(order, due_at, error)
+        claim.take_back(error)
         raise
     report.looked_up += 1
 
@@ -222,9 +221,7 @@ def _now_and_then(*acts: Callable[[], None]) -> Callable[[], None]:
     return act
 
 
-def _claim_look_up(order: EsimOrder, at_least: timedelta = timedelta()) -> datetime | None:
-    """Move the order's due time on, which keeps other sweeps from asking for the same order; ``None`` if one does."""
+def _claim_look_up(order: EsimOrder, at_least: timedelta = timedelta()) -> LookUpClaim | None:
     now = database.now()
-    due_at = max(next_look_up(order, now), now + at_least)
-    unchanged = EsimOrder.objects.filter(pk=order.pk, due_at=order.due_at, status=order.status)
-    return due_at if unchanged.update(due_at=due_at, lookups=F("lookups") + 1) else None
+    claim = LookUpClaim(order, max(next_look_up(order, now), now + at_least))
+    return claim if claim.take() else None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
-from django.db.models import F
 
 from django_airalo.client import get_client
 from django_airalo.conf import conf
@@ -27,6 +26,7 @@ from django_airalo.exceptions import (
 from django_airalo.models import EsimOrder
 
 from . import database, future, lookups
+from .claims import LookUpClaim
 from .signalling import signal_after_commit
 from .transitions import call_for_attention, change_locked, lock, note
 
@@ -88,16 +88,21 @@ def sync_future_orders(limit: int = 200) -> int:
     now = database.now()
     lease_end = now + timedelta(seconds=conf.SUBMIT_LEASE)
     candidates = EsimOrder.objects.due(now).filter(status=Status.SCHEDULED)[:limit]
-    due = [order for order in candidates if _claim(order, now, lease_end)]
-    to_cancel = [order for order in due if order.cancel_requested_at and not _is_too_late(order, now)]
+    claims = [LookUpClaim(order, lease_end, counts=_is_past(order, now)) for order in candidates]
+    claims = [claim for claim in claims if claim.take()]
+    to_cancel = [c.order for c in claims if c.order.cancel_requested_at and not _is_too_late(c.order, now)]
     _ask_to_cancel([order.pk for order in to_cancel])
-    waiting = [order for order in due if order not in to_cancel]
+    waiting = [claim for claim in claims if claim.order not in to_cancel]
     if waiting:
-        _sync(waiting, partial(_take_back, now=now, lease_end=lease_end))
-        for order in waiting:
-            if order.cancel_requested_at:
-                _drop_the_wish(order.pk, TOO_LATE)
-    return len(due)
+        _sync(waiting)
+        for claim in waiting:
+            if claim.order.cancel_requested_at:
+                _drop_the_wish(claim.order.pk, TOO_LATE)
+    return len(claims)
+
+
+def _is_past(order: EsimOrder, now: datetime) -> bool:
+    return order.due_date is None or order.due_date <= now
 
 
 def _is_too_late(order: EsimOrder, now: datetime) -> bool:
@@ -106,45 +111,31 @@ def _is_too_late(order: EsimOrder, now: datetime) -> bool:
     return last is not None and last < now
 
 
-def _claim(order: EsimOrder, now: datetime, lease_end: datetime) -> bool:
-    """Move the due time on, which keeps other sweeps from asking for the same order. What is found sets it again."""
-    unchanged = EsimOrder.objects.filter(pk=order.pk, due_at=order.due_at, status=Status.SCHEDULED)
-    return bool(unchanged.update(due_at=lease_end, lookups=F("lookups") + _counts(order, now)))
-
-
-def _counts(order: EsimOrder, now: datetime) -> int:
-    """By how much a look-up makes the next ones rarer: not at all before the order's date."""
-    return int(order.due_date is None or order.due_date <= now)
-
-
-def _take_back(order: EsimOrder, error: AiraloAPIError, *, now: datetime, lease_end: datetime) -> None:
-    lookups.take_back(order, lease_end, error, counted=_counts(order, now))
-
-
-def _sync(orders: Sequence[EsimOrder], take_back: Callable[[EsimOrder, AiraloAPIError], None]) -> None:
+def _sync(claims: Sequence[LookUpClaim]) -> None:
     try:
-        _record(orders, future.read_list(orders), take_back)
+        listing = future.read_list([claim.order for claim in claims])
+        for claim in claims:
+            _look_up(claim, listing)
     except AiraloAPIError as error:
-        for order in orders:  # those that were recorded before are left alone
-            take_back(order, error)
+        for claim in claims:
+            claim.take_back(error)
         raise
 
 
-def _record(
-    orders: Sequence[EsimOrder], listing: future.Listing, take_back: Callable[[EsimOrder, AiraloAPIError], None]
-) -> None:
-    for order in orders:
-        rows = listing.of(order)
-        try:
-            found = lookups.Findings(future_orders=rows) if rows else lookups.look_up(order, listing)
-            lookups.record(order.pk, found, source="look-up")
-        except (AiraloRateLimitError, AiraloTokenError):
-            raise
-        except AiraloAPIError as error:  # One order must not keep the others from being looked up.
-            logger.warning("Future order %s could not be looked up: %s", order.reference, error)
-            take_back(order, error)
-        except Exception:  # One order must not keep the others from being recorded. It becomes due again.
-            logger.exception("What Airalo lists of future order %s could not be recorded", order.reference)
+def _look_up(claim: LookUpClaim, listing: future.Listing) -> None:
+    """Raises only what is of no use to try with the next order either: one must not keep the others from it."""
+    order = claim.order
+    rows = listing.of(order)
+    try:
+        found = lookups.Findings(future_orders=rows) if rows else lookups.look_up(order, listing)
+        lookups.record(order.pk, found, source="look-up")
+    except (AiraloRateLimitError, AiraloTokenError):
+        raise
+    except AiraloAPIError as error:
+        logger.warning("Future order %s could not be looked up: %s", order.reference, error)
+        claim.take_back(error)
+    except Exception:  # Whatever it is, it is about this order, which becomes due again.
+        logger.exception("What Airalo lists of future order %s could not be recorded", order.reference)
 
 
 # Cancelling

@@ -1,7 +1,7 @@
 """What a shop imports in its own tests: a fake Airalo and payloads of its kind. Needs no pytest.
 
 >>> from django_airalo.testing import FakeAiralo
->>> with FakeAiralo() as airalo:  # doctest: +SKIP
+>>> with FakeAiralo() as airalo:
 ...     order = buy_something_in_my_shop()
 ...     airalo.deliver(order)
 """

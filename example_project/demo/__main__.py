@@ -79,7 +79,8 @@ def stop(number: int, frame: FrameType | None) -> NoReturn:
 
 def make_fresh(var: Path) -> None:
     """An empty folder for the database, the emulator's ledger, the logs and the e-mails."""
-    shutil.rmtree(var, ignore_errors=True)
+    if var.exists():
+        shutil.rmtree(var)
     for name in ("logs", "mails"):
         (var / name).mkdir(parents=True)
 

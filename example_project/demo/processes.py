@@ -80,7 +80,7 @@ class Children:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.check()
-            with contextlib.suppress(requests.RequestException):
+            with contextlib.suppress(requests.RequestException):  # it does not listen yet
                 requests.get(url, timeout=2)
                 return
             time.sleep(0.1)
@@ -97,7 +97,7 @@ class Children:
             _signal_group(child, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         for child in self._children:
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            with contextlib.suppress(subprocess.TimeoutExpired):  # then it is killed
                 child.process.wait(max(0, deadline - time.monotonic()))
         for child in self._children:
             _signal_group(child, signal.SIGKILL)  # also what a child of ours may have started
@@ -106,6 +106,5 @@ class Children:
 
 
 def _signal_group(child: Child, number: signal.Signals) -> None:
-    # The group is gone when the child and all that it started have ended.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # all of the group have ended; the latter on macOS
         os.killpg(child.process.pid, number)

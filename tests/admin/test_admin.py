@@ -384,8 +384,10 @@ def test_cancel_orders(root, airalo):
     future, silent = (services.place_order(package_id="test", due_date=due_date) for _ in range(2))
     _, said = act(root, EsimOrder, "cancel_orders", EsimOrderFactory(), EsimOrderFactory(accepted=True), future)
     assert [text.rsplit(": ", 1)[1] for text in sorted(said, key=len)] == [
-        "Cancelled", "Cancelled", "Accepted, so it cannot be cancelled.",
-    ]  # fmt: skip
+        "Cancelled",
+        "Cancelled",
+        "Accepted, so it cannot be cancelled.",
+    ]
     airalo.serve("POST", "/v2/cancel-future-orders", {"message": "Too Many Attempts."}, status=429)
     _, said = act(root, EsimOrder, "cancel_orders", silent)
     assert "Airalo is being asked" in said[0]

@@ -318,12 +318,16 @@ def test_only_good_rates_are_kept(server):
     server.on(
         "/v2/finance/exchange-rates",
         rates_answer(
-            ("USD", "CHF", "0.812345678901"), ("EUR", "SEK", "11"), ("USD", "EURO", "1"), ("USD", "XXX", "1e20"),
-            ("USD", "YYY", "0"), ("USD", "ZZZ", "1e-12"),
+            ("USD", "CHF", "0.812345678901"),
+            ("EUR", "SEK", "11"),
+            ("USD", "EURO", "1"),
+            ("USD", "XXX", "1e20"),
+            ("USD", "YYY", "0"),
+            ("USD", "ZZZ", "1e-12"),
         ),
         rates_answer(("USD", "CHF", "0.8")),
         rates_answer(),
-    )  # fmt: skip
+    )
     services.sync_exchange_rates()
     assert [(row.currency, row.rate) for row in ExchangeRate.objects.all()] == [("CHF", Decimal("0.81234568"))]
     assert services.sync_exchange_rates().changed == 1

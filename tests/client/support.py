@@ -69,9 +69,18 @@ SIM = {
     "msisdn": None,
 }
 SIM_SECRETS = (
-    "MATCHING-SECRET", "QR-SECRET", "CONFIRMATION-SECRET", "lpa.example.com", "IMSI-SECRET", "AIRALO-CODE",
-    "VOUCHER-SECRET", "SHARING-LINK", "SHARING-CODE", "PERSON", "person@example.com",
-)  # fmt: skip
+    "MATCHING-SECRET",
+    "QR-SECRET",
+    "CONFIRMATION-SECRET",
+    "lpa.example.com",
+    "IMSI-SECRET",
+    "AIRALO-CODE",
+    "VOUCHER-SECRET",
+    "SHARING-LINK",
+    "SHARING-CODE",
+    "PERSON",
+    "person@example.com",
+)
 
 ORDER = {
     "id": 9001,

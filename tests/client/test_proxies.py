@@ -160,7 +160,7 @@ def tunnel(port: int) -> Iterator[tuple[str, list[str]]]:
     asked: list[str] = []
 
     def pipe(source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
+        with suppress(OSError):  # the other side has hung up
             while data := source.recv(65536):
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)

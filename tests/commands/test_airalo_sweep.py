@@ -94,10 +94,15 @@ def test_a_loop_goes_on_without_its_tables_and_stops_on_ctrl_c(tmp_path):
     with errors.open("w") as stderr:
         command = [sys.executable, "-m", "django", "airalo_sweep", "--loop", "0.2"]
         loop = subprocess.Popen(
-            command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=stderr, text=True,
+            command,
+            cwd=ROOT,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
             # A shell has what it starts in the background ignore Ctrl-C, and that is inherited.
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-        )  # fmt: skip
+        )
     try:
         wait_for(lambda: "The database is away" in errors.read_text(), loop)
         subprocess.run([sys.executable, "-c", MIGRATE_AND_PLACE], cwd=ROOT, env=environ, check=True, timeout=180)

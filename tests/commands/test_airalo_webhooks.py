@@ -32,8 +32,10 @@ def test_opting_in_to_all_webhooks_and_out_again(emulated_airalo, receiver):
     assert "not documented" in text
     assert "No webhook has arrived yet." in text
     assert run("opt-out").splitlines() == [
-        "Opted out: async_orders", "Opted out: webhook_low_data", "Opted out: webhook_credit_limit",
-    ]  # fmt: skip
+        "Opted out: async_orders",
+        "Opted out: webhook_low_data",
+        "Opted out: webhook_credit_limit",
+    ]
     assert "Airalo tells of this opt-in: –" in run("status")
 
 

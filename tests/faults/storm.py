@@ -3,7 +3,7 @@
 ``make faults ORDERS=1000 SEED=7 DB=sqlite`` (or postgres, mariadb). It places all orders under fire, stops the faults,
 sweeps until everything has settled, compares the two ledgers and prints a table. Exit code 1 if a law is broken.
 Three in ten orders take other roads: synchronous orders, top-ups and future orders, whose dates come when the faults
-have stopped.
+have stopped and all other orders are decided.
 
 Goes wrong: connections reset before and after buying, 5xx with and without having bought, HTML, cut-off JSON, 202
 without ``request_id``, 429 and 503, code 53, slow answers, revoked tokens, look-ups that fail; webhooks that come
@@ -59,8 +59,6 @@ KILL_EVERY = (10, 60)
 #: Seconds that the fire goes on at most when all orders are placed, so that nearly all are sent under it: these, or so
 #: many for each order.
 LONGEST_AFTER, LONGEST_AFTER_EACH = 120, 0.12
-#: From when Airalo has fulfilled an order until it lists it, and until a look-up that was planned by then is due.
-LONGEST_LISTING = timedelta(seconds=6 + 9)
 #: Processes that end without being killed break the run; after so many it is given up.
 MOST_DEATHS = 10
 SETTINGS = {
@@ -76,6 +74,9 @@ SETTINGS = {
     "AIRALO_LOOKUPS_PER_MINUTE": LOOKUPS_PER_MINUTE,
     "AIRALO_TOKEN_REQUESTS_PER_MINUTE": 20,
 }
+#: From when Airalo has fulfilled an order until it lists it (six seconds at most, see MORE_FAULTS), and then until all
+#: look-ups that were made before are due again (the longest delay, and a tenth).
+UNTIL_LISTED = timedelta(seconds=6 + 8 * 1.1)
 
 
 class Storm:
@@ -114,7 +115,7 @@ class Storm:
             with contextlib.suppress(Exception):  # the rest must be tidied up whatever happens to one
                 thing()
         self._open = []
-        shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)  # a process that was killed just now may still write
 
     def _set_up(self) -> None:
         self.airalo = Airalo(self.directory, self.seed)
@@ -264,7 +265,7 @@ class Storm:
                 before, moved = state, time.monotonic()
             if not any(state[name] for name in ("open", "signals due", "due at Airalo", "in the inbox")):
                 # From here on no look-up can come too early any more, so one more of each order is enough.
-                self.calm_since = self.calm_since or datetime.now(UTC) + LONGEST_LISTING
+                self.calm_since = self.calm_since or datetime.now(UTC) + UNTIL_LISTED
                 if not state["overdue"] and datetime.now(UTC) > self.calm_since:
                     break
             time.sleep(0.5)
@@ -282,13 +283,13 @@ class Storm:
         statuses = dict(EsimOrder.objects.order_by().values_list("status").annotate(Count("id")))
         on_hold = EsimOrder.objects.filter(status="unconfirmed").exclude(attention="").count()
         final = sum(statuses.get(status, 0) for status in ("completed", "failed", "cancelled"))
-        is_open = sum(statuses.values()) - final - on_hold
+        still_open = sum(statuses.values()) - final - on_hold
         return {
             "placed": sum(statuses.values()),
             **{status: statuses.get(status, 0) for status in ("completed", "failed", "accepted", "unconfirmed")},
             "unsent": statuses.get("pending", 0) + statuses.get("submitting", 0),
-            "undecided": is_open - statuses.get("scheduled", 0),
-            "open": is_open,
+            "undecided": still_open - statuses.get("scheduled", 0),
+            "open": still_open,
             "on hold": on_hold,
             "purchases": self.airalo.count("purchases"),
             "kills": sum(self.kills.values()),

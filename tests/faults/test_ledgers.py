@@ -81,8 +81,8 @@ def test_what_is_at_rest_must_be_looked_at_once_it_is_calm(
     shop, airalo = honest()
     due_at = NOW - timedelta(seconds=due)
     shop.orders.append({"reference": "c" * 32, "status": status, "due_at": due_at, "attention": "why"})
-    since = calm_since and NOW - timedelta(seconds=calm_since)
-    assert bool(judge(shop, airalo, calm_since=since or None).stuck) is is_stuck
+    since = None if calm_since is None else NOW - timedelta(seconds=calm_since)
+    assert bool(judge(shop, airalo, calm_since=since).stuck) is is_stuck
 
 
 def test_the_busiest_minute_is_counted() -> None:

@@ -33,11 +33,41 @@ HTML = [
     "<p><b>" * 700,
 ]
 TEXTS = [
-    "", " ", "\x00", "a\x00b", "\ud800", "\udfff\ud800", "\ufeff", "\u202e\u0661", "٠١٢٣٤٥٦٧٨٩٠١٢٣٤٥٦٧٨٩", "🎉" * 50,
-    "' OR 1=1 --", "%s%n{0}{{ 7*7 }}{% debug %}", "../../etc/passwd", "null", "NaN", "-0", "1e400", "0x10", "1_000",
-    "9999-12-31T23:59:59.999999-23:59", "0001-01-01T00:00:00+23:59", "2026-02-30 00:00:00", "x" * 300, "y" * 5000,
-    "9" * 5000, "completed", "failed", "USD", "\r\nSet-Cookie: a=b", "f1:gAAAAA", "8" * 17, "8" * 22, "8" * 23, *HTML,
-]  # fmt: skip
+    "",
+    " ",
+    "\x00",
+    "a\x00b",
+    "\ud800",
+    "\udfff\ud800",
+    "\ufeff",
+    "\u202e\u0661",
+    "٠١٢٣٤٥٦٧٨٩٠١٢٣٤٥٦٧٨٩",
+    "🎉" * 50,
+    "' OR 1=1 --",
+    "%s%n{0}{{ 7*7 }}{% debug %}",
+    "../../etc/passwd",
+    "null",
+    "NaN",
+    "-0",
+    "1e400",
+    "0x10",
+    "1_000",
+    "9999-12-31T23:59:59.999999-23:59",
+    "0001-01-01T00:00:00+23:59",
+    "2026-02-30 00:00:00",
+    "x" * 300,
+    "y" * 5000,
+    "9" * 5000,
+    "completed",
+    "failed",
+    "USD",
+    "\r\nSet-Cookie: a=b",
+    "f1:gAAAAA",
+    "8" * 17,
+    "8" * 22,
+    "8" * 23,
+    *HTML,
+]
 #: What json.dumps cannot write; put in afterwards.
 NUMBERS = {
     "@1@": b"9" * 4000,
@@ -51,9 +81,19 @@ NUMBERS = {
     "@9@": b"007",
 }
 SIGNIFICANT = (
-    "request_id", "data", "meta", "reason", "code", "sims", "iccid", "level", "remaining", "message", "description",
+    "request_id",
+    "data",
+    "meta",
+    "reason",
+    "code",
+    "sims",
+    "iccid",
+    "level",
+    "remaining",
+    "message",
+    "description",
     "id",
-)  # fmt: skip
+)
 
 
 def reference_of(seed: int, batch: int, number: int) -> str:
@@ -136,21 +176,41 @@ def _shapes(names: list[tuple[int, int, int]]) -> st.SearchStrategy[Any]:
     sim = st.fixed_dictionaries(
         {"iccid": iccids},
         optional={
-            "id": anything, "lpa": texts, "matching_id": texts, "qrcode": texts, "qrcode_url": texts, "apn": anything,
-            "apn_type": texts, "apn_value": texts, "confirmation_code": texts, "msisdn": texts, "is_roaming": anything,
+            "id": anything,
+            "lpa": texts,
+            "matching_id": texts,
+            "qrcode": texts,
+            "qrcode_url": texts,
+            "apn": anything,
+            "apn_type": texts,
+            "apn_value": texts,
+            "confirmation_code": texts,
+            "msisdn": texts,
+            "is_roaming": anything,
             "direct_apple_installation_url": texts,
         },
-    )  # fmt: skip
+    )
     sims = mostly(st.lists(mostly(sim), max_size=4) | st.dictionaries(st.sampled_from("012"), sim, max_size=3))
     order = st.fixed_dictionaries(
         {},
         optional={
-            "sims": sims, "description": descriptions, "id": anything, "code": texts, "currency": texts,
-            "price": anything, "net_price": anything, "quantity": anything, "package_id": texts, "status": anything,
-            "created_at": texts, "validity": anything, "manual_installation": texts, "qrcode_installation": texts,
+            "sims": sims,
+            "description": descriptions,
+            "id": anything,
+            "code": texts,
+            "currency": texts,
+            "price": anything,
+            "net_price": anything,
+            "quantity": anything,
+            "package_id": texts,
+            "status": anything,
+            "created_at": texts,
+            "validity": anything,
+            "manual_installation": texts,
+            "qrcode_installation": texts,
             "request_id": request_ids,
         },
-    )  # fmt: skip
+    )
     order_now = st.fixed_dictionaries({"sims": st.lists(sim, min_size=1, max_size=2), "description": descriptions})
     return st.one_of(
         st.fixed_dictionaries({"data": mostly(order), "request_id": request_ids}, optional={"meta": anything}),

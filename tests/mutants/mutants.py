@@ -95,9 +95,9 @@ MUTANTS = [
     ),
     Mutant(
         "keep a look-up waiting that was not made",
-        "services/lookups.py",
-        "    if isinstance(error, AiraloRateLimitError | AiraloTokenError):\n        due_again",
-        "    if False:\n        due_again",
+        "services/claims.py",
+        "        if isinstance(error, AiraloRateLimitError | AiraloTokenError):",
+        "        if False:",
         ("tests/services/test_many_look_ups.py",),
     ),
     Mutant(

@@ -22,8 +22,13 @@ from tests.mutants.mutants import MUTANTS
 
 #: The quick part of the suite; the fault suite, with its real processes, is left out.
 ALL = (
-    "tests/services", "tests/webhooks", "tests/client", "tests/models", "tests/catalogue", "tests/test_model_based.py",
-)  # fmt: skip
+    "tests/services",
+    "tests/webhooks",
+    "tests/client",
+    "tests/models",
+    "tests/catalogue",
+    "tests/test_model_based.py",
+)
 
 
 def main() -> int:

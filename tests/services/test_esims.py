@@ -119,12 +119,31 @@ def instructions_path(esim):
 @pytest.mark.parametrize(
     ("django", "airalo"),
     [
-        ("en", "en"), ("en-gb", "en"), ("de-at", "de"), ("pt", "pt"), ("pt-br", "pt-BR"), ("es", "es-ES"),
-        ("es-mx", "es-419"), ("es-es", "es-ES"), ("es-eu", "es-ES"), ("zh-hans", "zh-CN"), ("zh-hant", "zh-TW"),
-        ("zh-hant-tw", "zh-TW"), ("zh_TW", "zh-TW"), ("sr-latn", "sr-CS"), ("sv", "sv-SE"), ("nn", "nb"), ("hu", "hun"),
-        ("hy", "hy-AM"), ("ur", "ur-PK"), ("cy", "en"), ("", "en"), ("x" * 300, "en"), ("de-DE-1996", "de"),
+        ("en", "en"),
+        ("en-gb", "en"),
+        ("de-at", "de"),
+        ("pt", "pt"),
+        ("pt-br", "pt-BR"),
+        ("es", "es-ES"),
+        ("es-mx", "es-419"),
+        ("es-es", "es-ES"),
+        ("es-eu", "es-ES"),
+        ("zh-hans", "zh-CN"),
+        ("zh-hant", "zh-TW"),
+        ("zh-hant-tw", "zh-TW"),
+        ("zh_TW", "zh-TW"),
+        ("sr-latn", "sr-CS"),
+        ("sv", "sv-SE"),
+        ("nn", "nb"),
+        ("hu", "hun"),
+        ("hy", "hy-AM"),
+        ("ur", "ur-PK"),
+        ("cy", "en"),
+        ("", "en"),
+        ("x" * 300, "en"),
+        ("de-DE-1996", "de"),
     ],
-)  # fmt: skip
+)
 def test_languages(django, airalo):
     assert airalo_language(django) == airalo
 

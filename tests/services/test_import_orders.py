@@ -69,8 +69,12 @@ def test_orders_made_outside_are_taken_over_with_their_esims(airalo, heard):
     assert seen == [(1, 2), (2, 2)]
     order = EsimOrder.objects.get(airalo_order_id=first["id"])
     assert (order.status, order.is_imported, order.user, order.type, order.quantity) == (
-        "completed", True, None, "sim", 2,
-    )  # fmt: skip
+        "completed",
+        True,
+        None,
+        "sim",
+        2,
+    )
     assert (order.description, order.airalo_order_code, str(order.price)) == ("by hand", first["code"], "9.00")
     assert order.created_at == order.completed_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert (order.due_at, order.attention) == (None, "")

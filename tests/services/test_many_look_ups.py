@@ -158,7 +158,7 @@ def test_what_a_person_waits_for_is_looked_up_before_what_is_at_rest(airalo, at_
 
 
 @pytest.mark.parametrize("before", [0, 1, 2])
-def test_future_orders_that_airalo_wants_not_to_be_asked_for_are_due_when_it_does(airalo, settings, before):
+def test_future_orders_that_airalo_wants_not_to_be_asked_for_are_due_when_it_does(airalo, before):
     orders = [scheduled() for _ in range(3)]
     airalo.meanwhile[before + 1] = limited
     services.sweep()

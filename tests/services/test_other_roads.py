@@ -71,12 +71,17 @@ def test_what_is_sent(airalo, committed):
             package_id="test", mode="sync", quantity=2, brand_settings_name="Brand", webhook_url="https://example.com/"
         )
     assert airalo.find(topup).body == {
-        "package_id": TOPUP, "iccid": esim.iccid, "description": f"{topup.reference} line 1",
-    }  # fmt: skip
+        "package_id": TOPUP,
+        "iccid": esim.iccid,
+        "description": f"{topup.reference} line 1",
+    }
     assert airalo.find(order).body == {
-        "package_id": "test", "quantity": 2, "type": "sim", "description": order.reference,
+        "package_id": "test",
+        "quantity": 2,
+        "type": "sim",
+        "description": order.reference,
         "brand_settings_name": "Brand",
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("answer", ["500", "time-out", "html", "no id", "53"])

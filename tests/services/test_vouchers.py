@@ -33,12 +33,16 @@ MONEY = Answer(
     200,
     {
         "data": {
-            "id": 8, "code": "TESTMONEY1", "usage_limit": 40, "amount": 22, "is_paid": False,
+            "id": 8,
+            "code": "TESTMONEY1",
+            "usage_limit": 40,
+            "amount": 22,
+            "is_paid": False,
             "created_at": "2026-01-02 07:23:24",
         },
         "meta": {"message": "success"},
     },
-)  # fmt: skip
+)
 
 
 @pytest.fixture

@@ -32,10 +32,18 @@ TOO_MANY = Answer(429, {"message": "Too Many Attempts."}, {"Retry-After": "90"})
 def package_row(number: int = 1, **fields: Any) -> dict[str, Any]:
     """A row of GET /v2/sims/{iccid}/packages."""
     package = {
-        "id": "test-mobile-7days-1gb-topup", "type": "topup", "price": 4.5, "net_price": 3, "amount": 1024, "day": 7,
-        "is_unlimited": False, "title": "1 GB - 7 Days", "data": "1 GB", "short_info": None,
+        "id": "test-mobile-7days-1gb-topup",
+        "type": "topup",
+        "price": 4.5,
+        "net_price": 3,
+        "amount": 1024,
+        "day": 7,
+        "is_unlimited": False,
+        "title": "1 GB - 7 Days",
+        "data": "1 GB",
+        "short_info": None,
         **fields.pop("package", {}),
-    }  # fmt: skip
+    }
     row = {
         "id": number,
         "status": "ACTIVE",

@@ -68,7 +68,10 @@ class SimEndpoints(Endpoints):
         return self._page(document, PackageData.from_json).items
 
     def get_sim_packages(self, iccid: str) -> Page[SimPackageData]:
-        """GET /v2/sims/{iccid}/packages: the packages bought for an eSIM so far, all on one page, with ``pricing``."""
+        """GET /v2/sims/{iccid}/packages: the packages bought for an eSIM so far, with ``pricing``.
+
+        Airalo documents no second page.
+        """
         limits = [self._limits.of_esim("packages", iccid)]
         document = self._call("GET", f"/v2/sims/{segment(iccid)}/packages", limits=limits)
         return self._page(document, SimPackageData.from_json)
