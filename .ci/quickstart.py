@@ -9,8 +9,8 @@ Every fence of the page that follows a comment ``<!-- quickstart: ... -->`` is c
 - ``serve``: the line is started and kept running until the end;
 - ``expect``: a line like this must be printed by something that is served; ``…`` stands for anything.
 
-Two things differ from what a reader does: ``pip install django-airalo`` installs the wheel, and the ports 8000 and 8010
-are exchanged for free ones. Needs nothing but the standard library. Exit code 0 if all went well, else 1.
+Two things differ from what a reader does: ``pip install ../django-airalo`` installs the wheel, and the ports 8000 and
+8010 are exchanged for free ones. Needs nothing but the standard library. Exit code 0 if all went well, else 1.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class Trial:
             raise QuickStartError(f"There is no kind of step {verb!r}.")
 
     def words(self, line: str) -> list[str]:
-        """The words of a command line, with the wheel in the place of the package's name."""
-        return [str(self.wheel) if word == "django-airalo" else word for word in shlex.split(line)]
+        """The words of a command line, with the wheel in the place of the clone."""
+        return [str(self.wheel) if Path(word).name == "django-airalo" else word for word in shlex.split(line)]
 
     def command(self, words: list[str]) -> str:
         """Run a command to its end and return what it printed."""

@@ -41,10 +41,10 @@ from django.utils import timezone
 from django_airalo.client import get_client
 from django_airalo.client.payloads import LocationData
 from django_airalo.emulator import Emulator
-from django_airalo.models import CatalogueSync, Country, Operator, Package
+from django_airalo.models import Country, Operator, Package, SyncRun
 from django_airalo.services import sync_packages
-from django_airalo.services.catalogue import BATCH, PAGE_SIZE
-from django_airalo.services.catalogue_rows import covered_countries, operator_values, package_values
+from django_airalo.services.catalogue.packages import BATCH, PAGE_SIZE
+from django_airalo.services.catalogue.rows import covered_countries, operator_values, package_values
 
 RUNS = ("first", "nothing changed", "all changed")
 
@@ -126,7 +126,7 @@ def make_all_differ() -> None:
 
 def empty() -> None:
     """As before the first sync."""
-    for model in (Package, Operator, Country, CatalogueSync):
+    for model in (Package, Operator, Country, SyncRun):
         model.objects.all().delete()
 
 
@@ -172,7 +172,7 @@ def main(rounds: int) -> None:
         with Emulator(port=0, rate_limits=False) as airalo:
             settings.AIRALO_BASE_URL = airalo.url
             settings.AIRALO_CLIENT_ID, settings.AIRALO_CLIENT_SECRET = airalo.client_id, airalo.client_secret
-            settings.AIRALO_PACKAGE_REQUESTS_PER_MINUTE = 10**6
+            settings.AIRALO_RATE_LIMITS = {"packages": None}
             alone, best, rows = measure(rounds)
         print(
             f"{connection.vendor}, {Package.objects.count()} packages, {Operator.objects.count()} operators, ", end=""

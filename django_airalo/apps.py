@@ -1,3 +1,7 @@
+from __future__ import annotations
+
+from typing import Any
+
 from django.apps import AppConfig
 from django.core import checks
 from django.utils.translation import gettext_lazy as _
@@ -5,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 class AiraloConfig(AppConfig):
     name = "django_airalo"
-    verbose_name = _("Airalo eSIMs")
-    # Pinned here, since the shop's DEFAULT_AUTO_FIELD would otherwise change our migrations.
-    default_auto_field = "django.db.models.BigAutoField"
+    verbose_name: Any = _("Airalo eSIMs")
+    # Without it, the shop's DEFAULT_AUTO_FIELD would change the migrations of this app.
+    default_auto_field: str = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from django_airalo.checks import check_deployment, check_settings

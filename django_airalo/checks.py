@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.cache import InvalidCacheBackendError, caches
 from django.core.checks import CheckMessage, Error, Warning
-from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
-from .conf import conf
+from django_airalo.services.core import task_backend
+from django_airalo.services.core.enqueue import task_problem
+
+from .conf import DEFAULT_RATE_LIMITS, NAMES, conf, parse_rate
 from .exceptions import AiraloConfigurationError
 from .models.fields import cipher
 
@@ -25,7 +26,7 @@ _PRIVATE_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 #: Task backends that run in the caller's process, or not at all.
 _INLINE_BACKENDS = ("immediate.ImmediateBackend", "dummy.DummyBackend")
 
-#: What stands in an address as it is (RFC 3986 calls it unreserved).
+#: Characters that an address needs not quote (RFC 3986 calls them unreserved).
 _PATH_SEGMENT = re.compile(r"[A-Za-z0-9_.~-]+")
 
 _TEXTS = (
@@ -33,53 +34,28 @@ _TEXTS = (
     "CLIENT_SECRET",
     "BASE_URL",
     "CATALOGUE_LANGUAGE",
+    "DEPLOYMENT",
     "CACHE_ALIAS",
     "WEBHOOK_URL",
     "WEBHOOK_URL_TOKEN",
+    "TASK_BACKEND",
     "TASK_QUEUE_NAME",
 )
 _POSITIVE = (
     "CONNECT_TIMEOUT",
     "READ_TIMEOUT",
-    "TOKEN_LIFETIME",
-    "TOKEN_REQUESTS_PER_MINUTE",
-    "WEBHOOK_MAX_BYTES",
     "CATALOGUE_MAX_AGE",
     "EXCHANGE_RATE_MAX_AGE",
-    "LOOKUPS_PER_MINUTE",
-    "PACKAGE_REQUESTS_PER_MINUTE",
-    "ESIM_REQUESTS_PER_MINUTE",
-    "USAGE_REQUESTS_PER_SECOND",
-    "PRODUCT_INFORMATION_REQUESTS_PER_MINUTE",
-    "BALANCE_INTERVAL",
-    "SUBMIT_LEASE",
     "OVERDUE_AFTER",
     "UNCONFIRMED_GRACE",
-    "SIGNAL_LEASE",
-    "FUTURE_ORDER_INTERVAL",
-    "TOPUP_CACHE_SECONDS",
-    "USAGE_INTERVAL",
-    "INSTRUCTIONS_MAX_AGE",
 )
 #: Numbers that may also be 0.
-_NOT_NEGATIVE = (
-    "BALANCE_CHECK_INTERVAL",
-    "LOW_BALANCE",
-    "REFUND_INTERVAL",
-    "SIMULATOR_INTERVAL",
-    "UNAVAILABLE_WAIT",
-)
-#: Counts: half a request would be none.
-_WHOLE = (
-    "TOKEN_REQUESTS_PER_MINUTE",
-    "LOOKUPS_PER_MINUTE",
-    "PACKAGE_REQUESTS_PER_MINUTE",
-    "ESIM_REQUESTS_PER_MINUTE",
-    "USAGE_REQUESTS_PER_SECOND",
-    "PRODUCT_INFORMATION_REQUESTS_PER_MINUTE",
-    "WEBHOOK_MAX_BYTES",
-)
-_DELAYS = ("RETRY_DELAYS", "LOOKUP_DELAYS")
+_NOT_NEGATIVE = ("BALANCE_CHECK_INTERVAL", "LOW_BALANCE", "LISTING_DELAY")
+#: Characters of AIRALO_DEPLOYMENT, and different ones among them: 32 hex digits do.
+SHORTEST_DEPLOYMENT, FEWEST_CHARACTERS = 32, 8
+NEW_DEPLOYMENT = "Set the string that manage.py airalo_deployment --new prints, another one for each deployment."
+
+_BOOLEANS = ("SANDBOX", "SUBMIT", "CHECK_SERVER", "UNIVERSAL_PACKAGES")
 _TEXT_LISTS = ("WEBHOOK_SECRETS", "ENCRYPTION_KEYS", "REFUND_REASONS")
 
 
@@ -91,14 +67,18 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     return [
         *_check_time_zones(),
         *_check_values(),
+        *_check_names(),
+        *_check_blanks(),
         *_check_webhook_url_token(),
+        *_check_deployment_string(),
         *_check_encryption_keys(),
         *_missing_credentials(Warning, "W001"),
+        *_check_task_problem(),
     ]
 
 
 def check_deployment(**kwargs: Any) -> list[CheckMessage]:
-    """What would break the promise in production."""
+    """Return what would break the promise in production."""
     if any(_check_types()):
         return []
     return [
@@ -107,6 +87,8 @@ def check_deployment(**kwargs: Any) -> list[CheckMessage]:
         *_check_cache(),
         *_check_tasks(),
         *_check_keys(),
+        *_missing_deployment_string(),
+        *_check_switch(),
     ]
 
 
@@ -128,18 +110,14 @@ def _check_types() -> Iterator[CheckMessage]:
     for name in _NOT_NEGATIVE:
         if _raw(name) is not None and not (_number(_raw(name)) and _raw(name) >= 0):
             yield Error(f"AIRALO_{name} must be a number of 0 or more, not {_raw(name)!r}.", id="django_airalo.E002")
-    for name in _WHOLE:
-        if _number(_raw(name)) and 0 < _raw(name) < 1:
-            yield Error(f"AIRALO_{name} must be 1 or more, not {_raw(name)!r}.", id="django_airalo.E002")
-    for name in _DELAYS:
-        value = _raw(name)
-        if value is not None and not (
-            isinstance(value, list | tuple) and value and all(_number(item) and item >= 0 for item in value)
-        ):
-            yield Error(
-                f"AIRALO_{name} must be a list of at least one number of seconds, not {value!r}.",
-                id="django_airalo.E003",
-            )
+    delays = _raw("LOOKUP_DELAYS")
+    if delays is not None and not (
+        isinstance(delays, list | tuple) and delays and all(_number(item) and item >= 0 for item in delays)
+    ):
+        yield Error(
+            f"AIRALO_LOOKUP_DELAYS must be a list of at least one number of seconds, not {delays!r}.",
+            id="django_airalo.E003",
+        )
     for name in _TEXT_LISTS:
         value = _raw(name)
         if value is not None and not (
@@ -147,14 +125,24 @@ def _check_types() -> Iterator[CheckMessage]:
         ):
             # A string would be taken for a list of letters. The value may be a secret, so it is not shown.
             yield Error(f"AIRALO_{name} must be a list of strings that are not empty.", id="django_airalo.E004")
-    if _raw("SANDBOX") is not None and not isinstance(_raw("SANDBOX"), bool):
-        yield Error(f"AIRALO_SANDBOX must be True or False, not {_raw('SANDBOX')!r}.", id="django_airalo.E005")
-    length = _raw("DESCRIPTION_MAX_LENGTH")
-    if length is not None and not (isinstance(length, int) and length >= 32):
-        yield Error(
-            f"AIRALO_DESCRIPTION_MAX_LENGTH must be 32 or more (the length of a reference), not {length!r}.",
-            id="django_airalo.E006",
-        )
+    for name in _BOOLEANS:
+        if _raw(name) is not None and not isinstance(_raw(name), bool):
+            yield Error(f"AIRALO_{name} must be True or False, not {_raw(name)!r}.", id="django_airalo.E005")
+    yield from _check_rates()
+
+
+def _check_rates() -> Iterator[CheckMessage]:
+    limits = _raw("RATE_LIMITS")
+    if limits is None:
+        return
+    if not isinstance(limits, Mapping):
+        yield Error(f"AIRALO_RATE_LIMITS must be a dict of rates, not {limits!r}.", id="django_airalo.E006")
+        return
+    for name, value in limits.items():
+        try:
+            parse_rate(value)
+        except ValueError as error:
+            yield Error(f"AIRALO_RATE_LIMITS[{name!r}] {error}", id="django_airalo.E021")
 
 
 def _check_time_zones() -> Iterator[CheckMessage]:
@@ -184,17 +172,46 @@ def _check_values() -> Iterator[CheckMessage]:
         )
     if conf.ORDER_MODE not in ("async", "sync"):
         yield Error(f"AIRALO_ORDER_MODE must be 'async' or 'sync', not {conf.ORDER_MODE!r}.", id="django_airalo.E015")
-    longest = conf.CONNECT_TIMEOUT + conf.READ_TIMEOUT + conf.sending_time  # a token has to be fetched first
-    if longest > conf.SUBMIT_LEASE:
-        yield Error(
-            f"AIRALO_SUBMIT_LEASE ({conf.SUBMIT_LEASE:g} s) is shorter than three requests can take ({longest:g} s).",
-            hint="Raise it, or lower AIRALO_CONNECT_TIMEOUT and AIRALO_READ_TIMEOUT.",
-            id="django_airalo.E009",
-        )
     try:
         caches[conf.CACHE_ALIAS]
     except InvalidCacheBackendError:
         yield Error(f"AIRALO_CACHE_ALIAS: there is no cache {conf.CACHE_ALIAS!r} in CACHES.", id="django_airalo.E011")
+
+
+def _check_names() -> Iterator[CheckMessage]:
+    """Warn about unknown settings: a misspelt name has no effect."""
+    for name in sorted(set(conf.RATE_LIMITS) - set(DEFAULT_RATE_LIMITS), key=str):
+        yield Error(
+            f"AIRALO_RATE_LIMITS limits {name!r}, which is unknown.",
+            hint=_did_you_mean(str(name), DEFAULT_RATE_LIMITS) or f"Known are {', '.join(DEFAULT_RATE_LIMITS)}.",
+            id="django_airalo.E009",
+        )
+    names = {name.removeprefix("AIRALO_") for name in dir(settings) if name.startswith("AIRALO_")}
+    for name in sorted(names - set(NAMES)):
+        yield Warning(
+            f"AIRALO_{name} is no setting of django-airalo, so it has no effect.",
+            hint=_did_you_mean(name, NAMES, "AIRALO_") or "If it is the shop's own, give it another prefix.",
+            id="django_airalo.W012",
+        )
+
+
+def _did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return a question that names the nearest known name; empty if none is near."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {prefix}{near[0]}?" if near else ""
+
+
+def _check_blanks() -> Iterator[CheckMessage]:
+    """Warn about blanks around credentials. The values are secrets, so they are not shown."""
+    values = {name: [_raw(name)] for name in ("CLIENT_ID", "CLIENT_SECRET", "BASE_URL")}
+    values["WEBHOOK_SECRETS"] = list(_raw("WEBHOOK_SECRETS") or ())
+    for name, texts in values.items():
+        if any(text and text.strip() not in ("", text) for text in texts):
+            yield Warning(
+                f"AIRALO_{name} has blanks or line breaks around it. They are removed before it is used.",
+                hint="Remove them where the value comes from: other programs may not.",
+                id="django_airalo.W013",
+            )
 
 
 def _check_webhook_url_token() -> Iterator[CheckMessage]:
@@ -213,6 +230,36 @@ def _check_webhook_url_token() -> Iterator[CheckMessage]:
             "AIRALO_WEBHOOK_URL has a query or a fragment, and AIRALO_WEBHOOK_URL_TOKEN would be put behind it.",
             hint="Leave out what begins with ? or #.",
             id="django_airalo.E019",
+        )
+
+
+def _check_deployment_string() -> Iterator[CheckMessage]:
+    """It is the key of references. It is a secret, so it is not shown."""
+    if conf.DEPLOYMENT and (
+        len(conf.DEPLOYMENT) < SHORTEST_DEPLOYMENT or len(set(conf.DEPLOYMENT)) < FEWEST_CHARACTERS
+    ):
+        yield Error(
+            f"AIRALO_DEPLOYMENT must be a random string of {SHORTEST_DEPLOYMENT} characters or more.",
+            hint=NEW_DEPLOYMENT,
+            id="django_airalo.E020",
+        )
+
+
+def _missing_deployment_string() -> Iterator[CheckMessage]:
+    if not conf.DEPLOYMENT:
+        yield Warning(
+            "AIRALO_DEPLOYMENT is empty: a copy of the database, say for staging, would send the same orders.",
+            hint=NEW_DEPLOYMENT,
+            id="django_airalo.W010",
+        )
+
+
+def _check_switch() -> Iterator[CheckMessage]:
+    if not conf.SUBMIT:
+        yield Warning(
+            "AIRALO_SUBMIT is False: no order, refund, voucher or cancellation is sent to Airalo.",
+            hint="Remove the setting when they shall be sent again.",
+            id="django_airalo.W011",
         )
 
 
@@ -236,7 +283,7 @@ def _missing_credentials(kind: type[Error | Warning], number: str) -> Iterator[C
 def _check_webhook_url() -> Iterator[CheckMessage]:
     if not conf.WEBHOOK_URL:
         yield Warning(
-            "AIRALO_WEBHOOK_URL is empty: unless Airalo was told an address by opt-in, it refuses asynchronous orders.",
+            "AIRALO_WEBHOOK_URL is empty: unless Airalo has an address from an opt-in, it refuses asynchronous orders.",
             hint="Set it to the public address of the view django_airalo:webhook.",
             id="django_airalo.W002",
         )
@@ -261,34 +308,34 @@ def _check_cache() -> Iterator[CheckMessage]:
         )
 
 
+def _check_task_problem() -> Iterator[CheckMessage]:
+    """Check whether the tasks were defined when this process started, with the settings of that moment."""
+    problem = task_problem()
+    if problem is not None and not problem.is_a_choice:
+        yield Warning(
+            "None of the tasks of django_airalo is defined, so their work is done in the process where it comes up: "
+            f"{problem.reason}",
+            hint=problem.remedy,
+            id="django_airalo.W008",
+        )
+
+
 def _check_tasks() -> Iterator[CheckMessage]:
     inline = "so a customer's request waits for Airalo."
     hint = "Configure a backend with workers in TASKS, such as django-tasks-db."
-    if conf.TASK_BACKEND is None or not (find_spec("django.tasks") or find_spec("django_tasks")):
+    problem = task_backend.find_problem()
+    if problem is None:
+        kind = type(task_backend.find_backend())
+        if f"{kind.__module__}.{kind.__qualname__}".endswith(_INLINE_BACKENDS):
+            yield Warning(
+                f"The task backend runs tasks in the caller's process, {inline}", hint=hint, id="django_airalo.W006"
+            )
+    elif problem.kind == "no backend":
+        yield Error(f"AIRALO_TASK_BACKEND fits no backend: {problem.reason}", problem.remedy, id="django_airalo.E013")
+    elif problem.kind == "no queue":
+        yield Error(f"AIRALO_TASK_QUEUE_NAME fits no queue: {problem.reason}", problem.remedy, id="django_airalo.E014")
+    else:
         yield Warning(f"There is no task backend, {inline}", hint=hint, id="django_airalo.W006")
-        return
-    try:
-        backend = _task_backends()[conf.TASK_BACKEND]
-    except ImproperlyConfigured as error:
-        yield Error(f"AIRALO_TASK_BACKEND fits no backend in TASKS: {error}", id="django_airalo.E013")
-        return
-    if backend.queues and conf.TASK_QUEUE_NAME not in backend.queues:
-        yield Error(
-            f"AIRALO_TASK_QUEUE_NAME: the task backend {conf.TASK_BACKEND!r} has no queue {conf.TASK_QUEUE_NAME!r}.",
-            hint="Add it to QUEUES of that backend in TASKS.",
-            id="django_airalo.E014",
-        )
-    kind = type(backend)
-    if f"{kind.__module__}.{kind.__qualname__}".endswith(_INLINE_BACKENDS):
-        yield Warning(
-            f"The task backend runs tasks in the caller's process, {inline}", hint=hint, id="django_airalo.W006"
-        )
-
-
-def _task_backends() -> Any:
-    if find_spec("django.tasks"):
-        return import_string("django.tasks.task_backends")
-    return import_string("django_tasks.task_backends")
 
 
 def _check_keys() -> Iterator[CheckMessage]:

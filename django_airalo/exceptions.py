@@ -1,8 +1,7 @@
-"""Everything that django_airalo raises, as one tree.
+"""All exceptions that django_airalo raises.
 
-``AiraloAPIError`` and its children come from a call to Airalo and say, in ``may_have_acted``, whether Airalo
-may have carried the request out. For a call that buys, that is the difference between "try again" and
-"look it up first".
+``AiraloAPIError`` and its subclasses come from a call to Airalo. Their ``may_have_acted`` says whether Airalo may have
+carried out the request. A purchase that Airalo may have carried out must be looked up before it is tried again.
 """
 
 from __future__ import annotations
@@ -13,20 +12,22 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 
 
 class AiraloError(Exception):
-    """Base of every error that django_airalo raises itself."""
+    """Base class of all errors of django_airalo."""
 
 
 class AiraloConfigurationError(AiraloError, ImproperlyConfigured):
-    """A setting is missing or wrong. The text names the setting and the remedy."""
+    """A setting is missing or wrong. The message names the setting and the remedy."""
 
 
 class IdempotencyConflictError(AiraloError, ValueError):
-    """A service was given a key that is known, with other content: the ``idempotency_key`` of an order or top-up, or
-    the ``booking_reference`` of a voucher."""
+    """A service got the ``idempotency_key`` of an order, top-up or voucher with other arguments than before."""
 
 
 class IllegalTransitionError(AiraloError):
-    """A status change that the table of transitions does not allow. A programming error."""
+    """The status of an order, refund or voucher does not allow what was asked for.
+
+    The text names the row, its status and what is possible.
+    """
 
 
 class DecryptionError(AiraloError):
@@ -34,7 +35,7 @@ class DecryptionError(AiraloError):
 
 
 class SyncRunningError(AiraloError):
-    """Another process runs the same sync. There is nothing to do."""
+    """Another process is running the same sync. There is nothing to do."""
 
 
 class WebhookVerificationError(AiraloError, SuspiciousOperation):
@@ -42,22 +43,22 @@ class WebhookVerificationError(AiraloError, SuspiciousOperation):
 
 
 class PayloadError(AiraloError, ValueError):
-    """A JSON document lacks what it must have. The text names the field, never the content."""
+    """A JSON document lacks a required field. The message names the field, never the content."""
 
 
 class AiraloAPIError(AiraloError):
     """A call to Airalo did not succeed.
 
     Attributes:
-        status_code: HTTP status of the answer, ``None`` if there was none.
-        code: Airalo's business code (11, 13, 14, 23, 33, 34, 43, 53, 73, 89), ``None`` if it gave none.
-        reason: Airalo's own words, at most 500 characters; empty if it gave none.
-        field_errors: Airalo's message for each refused field, ``{}`` if it named none.
-        retry_after: seconds to wait before the next call, as told by Airalo; ``None`` if not told.
-        may_have_acted: ``True`` if Airalo may have carried the request out.
+        status_code: the HTTP status of the response; ``None`` if there was no response.
+        code: Airalo's error code (11, 13, 14, 23, 33, 34, 43, 53, 73 or 89); ``None`` if it gave none.
+        reason: Airalo's reason, at most 500 characters; empty if it gave none.
+        field_errors: Airalo's message for each field that it refused; ``{}`` if it named none.
+        retry_after: the seconds to wait before the next call, as Airalo says; ``None`` if it does not say.
+        may_have_acted: ``True`` if Airalo may have carried out the request.
     """
 
-    #: What to do about it, in a sentence, shown to operators.
+    #: What an operator can do about it, in one sentence.
     remedy = ""
 
     def __init__(
@@ -73,8 +74,8 @@ class AiraloAPIError(AiraloError):
     ) -> None:
         self.status_code = status_code
         self.code = code
-        self.reason = reason[:500]
-        self.field_errors = dict(field_errors or {})
+        self.reason: str = reason[:500]
+        self.field_errors: dict[str, str] = dict(field_errors or {})
         self.retry_after = retry_after
         self.may_have_acted = may_have_acted
         super().__init__(message or self._describe())
@@ -94,37 +95,47 @@ class AiraloAPIError(AiraloError):
 
 
 class AiraloConnectionError(AiraloAPIError):
-    """No answer came. Of a POST or PUT, ``may_have_acted`` is ``False`` only if no connection was made.
+    """There was no response.
 
-    Then nothing was sent, as the text says. Of a GET it is always ``False``.
+    For a POST or PUT, ``may_have_acted`` is ``False`` only if no connection was made. Then nothing was sent, and the
+    message says so. For a GET it is always ``False``.
     """
 
 
 class AiraloTimeoutError(AiraloConnectionError):
-    """Airalo did not connect or did not answer in time."""
+    """Airalo did not accept the connection, or did not respond, in time."""
 
 
 class AiraloResponseError(AiraloAPIError):
-    """An answer came that cannot be understood: HTML, cut-off JSON, or a success that lacks what it must have."""
+    """The response cannot be understood: HTML, incomplete JSON, or a success without a required field."""
+
+
+class AiraloProxyError(AiraloAPIError):
+    """A 4xx whose body is not Airalo's: a proxy, such as the one in front of Airalo, responded instead.
+
+    What Airalo did is unknown.
+    """
+
+    remedy = "A proxy between this server and Airalo sent it: find out what blocks the request."
 
 
 class AiraloAuthenticationError(AiraloAPIError):
-    """HTTP 401. Credentials or token refused, or (as documented for orders) the object is another company's."""
+    """HTTP 401. The credentials or the token were refused, or (for orders) the object is another company's."""
 
     remedy = "Check AIRALO_CLIENT_ID and AIRALO_CLIENT_SECRET."
 
 
 class AiraloTokenError(AiraloAPIError):
-    """No access token could be had, so the request itself was not sent."""
+    """No access token could be obtained, so the request itself was not sent."""
 
 
 class AiraloCacheError(AiraloAPIError):
     """The cache that holds the token could not be used, so the request itself was not carried out.
 
-    It was not sent, or was answered with a 401 before.
+    Either it was not sent, or the response was a 401.
     """
 
-    remedy = "See that the cache named in AIRALO_CACHE_ALIAS works."
+    remedy = "Check that the cache named in AIRALO_CACHE_ALIAS works."
 
 
 class AiraloPermissionError(AiraloAPIError):
@@ -141,20 +152,27 @@ class AiraloNotFoundError(AiraloAPIError):
     """HTTP 404."""
 
 
+class MissingIccidError(AiraloNotFoundError):
+    """The eSIM has no ICCID, which all URLs of an eSIM need, so no request was sent."""
+
+    def __init__(self, message: str = "This eSIM has no ICCID, so it cannot be requested from Airalo.") -> None:
+        super().__init__(message)
+
+
 class AiraloRateLimitError(AiraloAPIError):
-    """HTTP 429, or our own guard that keeps below a limit. The request was not carried out."""
+    """HTTP 429, or the client's own limit was reached. The request was not carried out."""
 
 
 class AiraloServerError(AiraloAPIError):
-    """HTTP 5xx. The outcome of a call that buys is unknown."""
+    """HTTP 5xx. The outcome of a purchase is unknown."""
 
 
 class AiraloServiceUnavailableError(AiraloServerError):
-    """HTTP 503: Airalo says that it does not take requests now."""
+    """HTTP 503. As with any 5xx, the request may have been carried out."""
 
 
 class AiraloRefusedError(AiraloAPIError):
-    """Airalo refused the request: HTTP 400 or 422, or 200 with messages for fields in place of what was asked for.
+    """Airalo refused the request: HTTP 400 or 422, or 200 with error messages instead of the result.
 
     ``field_errors`` or ``code`` and ``reason`` say why.
     """
@@ -167,9 +185,9 @@ class InsufficientCreditError(AiraloRefusedError):
 
 
 class OperatorMaintenanceError(AiraloRefusedError):
-    """Code 13: the operator is under maintenance; later it may work."""
+    """Code 13: the operator is under maintenance. A later attempt may succeed."""
 
-    remedy = "Try again in some minutes."
+    remedy = "Try again in a few minutes."
 
 
 class InvalidChecksumError(AiraloRefusedError):
@@ -183,7 +201,7 @@ class TopupDisabledError(AiraloRefusedError):
 
 
 class InsufficientStockError(AiraloRefusedError):
-    """Code 33: fewer eSIMs are left than were ordered."""
+    """Code 33: fewer eSIMs are in stock than were ordered."""
 
     remedy = "Order fewer eSIMs or try later."
 
@@ -199,7 +217,7 @@ class BadRequestError(AiraloRefusedError):
 
 
 class UnexpectedAiraloError(AiraloAPIError):
-    """Code 53: something unexpected happened at Airalo; the order may exist all the same."""
+    """Code 53: something unexpected happened at Airalo. The order may exist nevertheless."""
 
     remedy = "Look the order up before anything else."
 
@@ -210,7 +228,7 @@ class RecycledEsimError(AiraloRefusedError):
     remedy = "Sell a new eSIM."
 
 
-#: Airalo's business codes (documented on its error page) and their classes.
+#: Airalo's error codes (documented on its error page) and their classes.
 ERROR_FOR_CODE: dict[int, type[AiraloAPIError]] = {
     11: InsufficientCreditError,
     13: OperatorMaintenanceError,

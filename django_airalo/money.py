@@ -1,6 +1,6 @@
-"""Selling prices as arithmetic: no database, no settings, no Airalo.
+"""Calculate selling prices, without a database, settings or Airalo.
 
-All rounding goes up, so that a price can never fall below what went in.
+Prices are always rounded up, so that rounding never takes a price below Airalo's retail price.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from django.db.models import TextChoices
 from django.utils.translation import pgettext_lazy
 
-#: ISO 4217: the currencies whose smallest unit is not a hundredth, and how many decimal places they have.
+#: The number of decimal places of the currencies that do not have two (ISO 4217).
 _PLACES = {
     **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND"), 0),
     **dict.fromkeys(("VUV", "XAF", "XOF", "XPF"), 0),
@@ -31,30 +31,41 @@ class Rounding(TextChoices):
 
 
 def currency_code(text: str) -> str:
-    """``"eur"`` as ``"EUR"``. Raises ``ValueError`` for what is no code of three letters."""
+    """Return a currency code in upper case: ``"eur"`` becomes ``"EUR"``.
+
+    Raises:
+        ValueError: if it does not have three letters.
+    """
     code = text.strip().upper()
     if not _CODE.match(code):
-        raise ValueError(f"{text!r} is no currency code; one has three letters, such as EUR.")
+        raise ValueError(f"{text!r} is not a currency code of three letters, such as EUR.")
     return code
 
 
 def smallest_unit(currency: str) -> Decimal:
-    """``0.01`` for most currencies, ``1`` for JPY or KRW, ``0.001`` for KWD."""
+    """Return the smallest unit of a currency: ``0.01`` for most, ``1`` for JPY or KRW, ``0.001`` for KWD."""
     return Decimal(1).scaleb(-_PLACES.get(currency, 2))
 
 
 def round_up(
     amount: Decimal, currency: str, rounding: Rounding | str = Rounding.NONE, step: Decimal | None = None
 ) -> Decimal:
-    """The lowest amount that is not below ``amount`` and fits the rounding.
+    """Return the lowest amount that is not below ``amount`` and fits the rounding.
 
-    In a currency without a smaller unit there is no .99: such a price is rounded up to a whole number. ``step`` is
-    needed with ``Rounding.STEP`` and must be above 0.
+    Args:
+        amount: in ``currency``.
+        currency: a code of three letters. A currency without decimal places has no .99 or .95: the amount is rounded
+            up to a whole number.
+        rounding: what to round up to.
+        step: required for ``Rounding.STEP``, and above 0.
+
+    Raises:
+        ValueError: if ``step`` is required and missing, or not above 0.
     """
     unit = smallest_unit(currency)
     if rounding == Rounding.STEP:
         if step is None or step <= 0:
-            raise ValueError("To round to a step, a step above 0 is needed.")
+            raise ValueError("Rounding.STEP needs a step above 0.")
         whole, rest = divmod(amount, step)
         amount = (whole + 1 if rest > 0 else whole) * step
     elif rounding in (Rounding.TO_99, Rounding.TO_95) and unit < 1:
@@ -66,7 +77,7 @@ def round_up(
 
 
 def markup_of(base: Decimal, *, percent: Decimal = Decimal(0), fixed: Decimal = Decimal(0)) -> Decimal:
-    """The markup on ``base``, not rounded: so many per cent of it, and a fixed amount."""
+    """Return the markup on ``base``, not rounded: ``percent`` per cent of it plus ``fixed``."""
     return base * percent / 100 + fixed
 
 
@@ -79,12 +90,12 @@ def selling_price(
     rounding: Rounding | str = Rounding.NONE,
     step: Decimal | None = None,
 ) -> Decimal:
-    """``base`` and ``markup``, raised to ``minimum`` if that is more, and rounded up. All in ``currency``."""
+    """Return ``base`` plus ``markup``, at least ``minimum``, rounded up. All amounts are in ``currency``."""
     return round_up(max(base + markup, minimum), currency, rounding, step)
 
 
 def as_shown(amount: Decimal, currency: str) -> str:
-    """``"4.99 EUR"``; with more decimal places only where the amount has them."""
+    """Return an amount as text, such as ``"4.99 EUR"``, with more decimal places only if the amount has them."""
     unit = smallest_unit(currency)
     fits = amount == amount.quantize(unit, ROUND_FLOOR)
     return f"{amount.quantize(unit) if fits else amount.normalize():f} {currency}"

@@ -1,12 +1,16 @@
-"""``path("airalo/", include("django_airalo.urls"))`` gives Airalo its webhook address."""
+"""The URL of the webhook: ``path("airalo/", include("django_airalo.urls"))``."""
+
+from __future__ import annotations
+
+from typing import Any
 
 from django.urls import path
 
-from .webhooks import AiraloWebhookView
+from .views import AiraloWebhookView
 
 app_name = "django_airalo"
 
-urlpatterns = [
+urlpatterns: list[Any] = [
     path("webhook/", AiraloWebhookView.as_view(), name="webhook"),
     path("webhook/<str:token>/", AiraloWebhookView.as_view(), name="webhook"),
 ]

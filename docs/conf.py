@@ -40,6 +40,8 @@ autodoc_preserve_defaults = True
 html_theme = "furo"
 html_title = f"django-airalo {version}"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["docs.css"]
 
 
 def _leave_out_the_arguments(app, what, name, item, options, signature, return_annotation):

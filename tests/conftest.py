@@ -9,11 +9,24 @@ from django.core.cache import cache
 from hypothesis import HealthCheck, settings
 
 from django_airalo.emulator import Emulator
-from django_airalo.testing import FakeAiralo
 from tests.emulator.support import Receiver
+from tests.fakes import FakeAiralo
+from tests.rates import NO_LIMITS
+from tests.shop_fixtures import committed, deployed, heard, no_tasks, place, server, short_grace
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport, pytest_runtest_setup
 
-__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport", "pytest_runtest_setup"]
+__all__ = [
+    "committed",
+    "deployed",
+    "heard",
+    "no_tasks",
+    "place",
+    "pytest_make_collect_report",
+    "pytest_runtest_makereport",
+    "pytest_runtest_setup",
+    "server",
+    "short_grace",
+]
 
 # The same examples in each run, and as long as they take: a red run means the code, not the draw or a busy machine.
 # `pytest --hypothesis-profile=random` searches for new ones.
@@ -61,5 +74,5 @@ def emulated_airalo(settings, receiver: Receiver) -> Iterator[Emulator]:
         settings.AIRALO_BASE_URL = running.url
         settings.AIRALO_CLIENT_ID, settings.AIRALO_CLIENT_SECRET = running.client_id, running.client_secret
         settings.AIRALO_WEBHOOK_URL, settings.AIRALO_WEBHOOK_URL_TOKEN = receiver.url, "s3cret"
-        settings.AIRALO_SIMULATOR_INTERVAL = settings.AIRALO_REFUND_INTERVAL = 0
+        settings.AIRALO_RATE_LIMITS = NO_LIMITS
         yield running

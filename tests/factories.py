@@ -9,10 +9,11 @@ import factory
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from django_airalo.conf import conf
 from django_airalo.device_names import key_of
 from django_airalo.models import (
-    CatalogueSync,
     CompatibleDevice,
+    Deployment,
     Esim,
     EsimInstructions,
     EsimOrder,
@@ -21,15 +22,28 @@ from django_airalo.models import (
     OrderEvent,
     Package,
     PricingRule,
+    Refund,
+    SyncRun,
     UsageRecord,
+    Voucher,
     WebhookEvent,
 )
-from django_airalo.testing import FakeAiralo, FakeOrder, order_payload
+from django_airalo.services.core import database, deployment
+from django_airalo.services.esims.identity import CodeKeys
+from django_airalo.testing import FakeOrder
+from tests.fakes import FakeAiralo
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 FAR_AHEAD = datetime(2100, 1, 1, tzinfo=UTC)
 
 _request_numbers = itertools.count(1)
+
+
+def stamp() -> str:
+    """The name of this deployment, whose database is alive: it has sent orders before."""
+    row = deployment.state()
+    Deployment.objects.filter(pk=row.pk, alive_at=None).update(alive_at=database.db_now())
+    return deployment.identity_of(row).stamp
 
 
 class UserFactory(factory.django.DjangoModelFactory):
@@ -70,6 +84,7 @@ class EsimOrderFactory(factory.django.DjangoModelFactory):
         model = EsimOrder
 
     package_id = "test-mobile-7days-1gb"
+    deployment = factory.LazyFunction(stamp)
     due_at = LONG_AGO
 
     class Params:
@@ -81,7 +96,12 @@ class EsimOrderFactory(factory.django.DjangoModelFactory):
             request_id=factory.LazyFunction(lambda: f"request-{next(_request_numbers):017d}"),
             accepted_at=factory.LazyFunction(timezone.now),
         )
-        unconfirmed = factory.Trait(status="unconfirmed", attempt=1, unconfirmed_at=factory.LazyFunction(timezone.now))
+        unconfirmed = factory.Trait(
+            status="unconfirmed",
+            attempt=1,
+            unconfirmed_at=factory.LazyFunction(timezone.now),
+            in_doubt_until=factory.LazyFunction(lambda: timezone.now() + timedelta(seconds=conf.UNCONFIRMED_GRACE)),
+        )
         completed = factory.Trait(status="completed", attempt=1, due_at=None)
         failed = factory.Trait(status="failed", attempt=1, due_at=None, error_code=34, error_reason="Out of stock.")
         cancelled = factory.Trait(status="cancelled", due_at=None)
@@ -97,6 +117,7 @@ class EsimFactory(factory.django.DjangoModelFactory):
     smdp_address = "rsp.example.com"
     matching_id = factory.LazyAttribute(lambda esim: f"MATCHING-{esim.iccid}")
     activation_code = factory.LazyAttribute(lambda esim: f"LPA:1${esim.smdp_address}${esim.matching_id}")
+    code_key = factory.LazyAttribute(lambda esim: CodeKeys().of(esim.activation_code))
     confirmation_code = factory.LazyAttribute(lambda esim: f"CONFIRM-{esim.iccid}")
     apple_installation_url = factory.LazyAttribute(
         lambda esim: f"https://esimsetup.example.com/?carddata={esim.activation_code}"
@@ -141,6 +162,29 @@ class EsimInstructionsFactory(factory.django.DjangoModelFactory):
     content = factory.LazyAttribute(lambda kept: f'{{"secret": "LPA:1$rsp.example.com${kept.esim.iccid}"}}')
 
 
+class RefundFactory(factory.django.DjangoModelFactory):
+    """A refund that is to be sent."""
+
+    class Meta:
+        model = Refund
+
+    reason = "NO_COVERAGE"
+    deployment = factory.LazyFunction(stamp)
+    due_at = LONG_AGO
+
+
+class VoucherFactory(factory.django.DjangoModelFactory):
+    """A voucher that is to be bought."""
+
+    class Meta:
+        model = Voucher
+
+    kind = "esim"
+    package_id = "test-mobile-7days-1gb"
+    deployment = factory.LazyFunction(stamp)
+    due_at = LONG_AGO
+
+
 class OrderEventFactory(factory.django.DjangoModelFactory):
     """A change of status whose signal is due."""
 
@@ -162,19 +206,14 @@ class WebhookEventFactory(factory.django.DjangoModelFactory):
 
     digest = factory.Sequence(lambda n: f"{n:064x}")
     body = factory.LazyAttribute(lambda event: f'{{"reason": "secret of {event.digest}"}}')
-    signature_reading = "raw"
+    signature_encoding = "raw"
     due_at = LONG_AGO
 
 
 def at_airalo(airalo: FakeAiralo, order: EsimOrder, **overrides: object) -> FakeOrder:
     """Have Airalo list ``order``, though no request of this test asked for it."""
-    description = str(overrides.pop("description", order.airalo_description))
-    fake = FakeOrder({"description": description}, bought=True)
-    fake.payload = order_payload(
-        **{"package_id": order.package_id, "quantity": order.quantity, "description": description, **overrides}
-    )
-    airalo.orders.append(fake)
-    return fake
+    known = {"description": order.airalo_description, "package_id": order.package_id, "quantity": order.quantity}
+    return airalo.add_order(**{**known, **overrides})
 
 
 def due_now(*orders: EsimOrder) -> None:
@@ -196,11 +235,11 @@ class PricingRuleFactory(factory.django.DjangoModelFactory):
     markup = "50"
 
 
-class CatalogueSyncFactory(factory.django.DjangoModelFactory):
+class SyncRunFactory(factory.django.DjangoModelFactory):
     """A sync of the packages that went well."""
 
     class Meta:
-        model = CatalogueSync
+        model = SyncRun
 
     kind = "packages"
     started_at = factory.LazyFunction(timezone.now)
@@ -215,3 +254,10 @@ class CompatibleDeviceFactory(factory.django.DjangoModelFactory):
     brand = "Example"
     name = factory.Sequence(lambda n: f"Phone {n}")
     key = factory.LazyAttribute(lambda device: f"{device.os}:{key_of(device.brand, device.name)}")
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        device = model_class(*args, **kwargs)
+        device.set_words()
+        device.save()
+        return device

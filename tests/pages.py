@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "django_airalo"
 DOCS = ROOT / "docs"
 PAGES = sorted(page for page in [ROOT / "README.md", *DOCS.rglob("*.md")] if "_build" not in page.parts)
 FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+#: A fence with the comment that may stand right before it.
+MARKED_FENCE = re.compile(r"(?:^ *<!-- ([^\n]*) -->\n)?^( *)```(\S*)[^\n]*\n(.*?)^\2```$", re.DOTALL | re.MULTILINE)
 
 
 def read(page: str) -> str:
@@ -47,6 +50,29 @@ def ticked(text: str) -> list[str]:
 
 def python_blocks(text: str) -> list[str]:
     return [code for language, code in FENCE.findall(text) if language == "python"]
+
+
+class Block(NamedTuple):
+    """A code block of a page, with the comment before it: ``not run: …``, ``quickstart: …`` or nothing."""
+
+    page: Path
+    number: int
+    marker: str
+    language: str
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(ROOT)} {self.number} {self.language}"
+
+
+def blocks() -> list[Block]:
+    """All code blocks of all pages. A directive of MyST, such as a toctree, is none: Sphinx runs it."""
+    return [
+        Block(page, number, marker, language, code)
+        for page in PAGES
+        for number, (marker, _indent, language, code) in enumerate(MARKED_FENCE.findall(page.read_text()), 1)
+        if not language.startswith("{")
+    ]
 
 
 def check_sites() -> list[tuple[str, str, str, str]]:

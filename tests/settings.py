@@ -67,6 +67,8 @@ DATABASES = {
         os.environ.get("TEST_DATABASE", "sqlite")
     ]
 }
+# Each test is one of a shop with a replica that is behind: no service may decide by what it reads there.
+DATABASE_ROUTERS = ["tests.replica.ReplicaAwayFromServices"]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 _TASKS = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"

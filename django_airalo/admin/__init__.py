@@ -1,35 +1,38 @@
 from .account import BalanceRecordAdmin, HeartbeatAdmin, SubmissionPauseAdmin
 from .catalogue import (
-    CatalogueSyncAdmin,
     CompatibleDeviceAdmin,
     CountryAdmin,
     ExchangeRateAdmin,
     OperatorAdmin,
     PackageAdmin,
+    SyncRunAdmin,
 )
+from .deployment import DeploymentAdmin, ListedPurchaseAdmin
 from .esims import EsimAdmin, EsimInstructionsAdmin, EsimPackageAdmin, UsageRecordAdmin
 from .orders import EsimOrderAdmin, OrderEventAdmin
-from .outgoing import RefundAdmin, VoucherAdmin
 from .pricing import PricingRuleAdmin
+from .refunds_and_vouchers import RefundAdmin, VoucherAdmin
 from .webhooks import WebhookEventAdmin
 
 __all__ = [
     "BalanceRecordAdmin",
-    "CatalogueSyncAdmin",
     "CompatibleDeviceAdmin",
     "CountryAdmin",
+    "DeploymentAdmin",
     "EsimAdmin",
     "EsimInstructionsAdmin",
     "EsimOrderAdmin",
     "EsimPackageAdmin",
     "ExchangeRateAdmin",
     "HeartbeatAdmin",
+    "ListedPurchaseAdmin",
     "OperatorAdmin",
     "OrderEventAdmin",
     "PackageAdmin",
     "PricingRuleAdmin",
     "RefundAdmin",
     "SubmissionPauseAdmin",
+    "SyncRunAdmin",
     "UsageRecordAdmin",
     "VoucherAdmin",
     "WebhookEventAdmin",

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -34,5 +37,20 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     list_per_page = 50
 
     def has_act_permission(self, request: HttpRequest) -> bool:
-        """Whether the user may run actions: Django's change permission, which only opens no form here."""
+        """Return whether the user may run actions: Django's change permission, which only opens no form here."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+    def url_of(self, page: str, *args: Any) -> str:
+        """Return the address of one of our pages on this admin's own site; empty if that site does not have it.
+
+        It raises nothing, since it is also asked for after something was done that an error would hide.
+        """
+        try:
+            return reverse(f"admin:django_airalo_{page}", args=args, current_app=self.admin_site.name)
+        except NoReverseMatch:
+            return ""
+
+    def link_to(self, page: str, text: object, *args: Any) -> SafeString:
+        """Return the text, as a link to one of our pages if this admin's site has it."""
+        url = self.url_of(page, *args)
+        return format_html('<a href="{}">{}</a>', url, text) if url else format_html("{}", text)

@@ -12,12 +12,12 @@ from django.template.response import TemplateResponse
 
 
 def is_confirmed(request: HttpRequest) -> bool:
-    """Whether the action comes from that page, or from another one that warned."""
+    """Return whether the action comes from that page, or from another one that warned."""
     return "confirmed" in request.POST
 
 
 def with_status(row: Any) -> str:
-    """The row and its status, in a line."""
+    """Return the row and its status, in a line."""
     return f"{row} – {row.get_status_display()}"
 
 
@@ -33,7 +33,7 @@ def ask_first(
     describe: Callable[[Any], str] = with_status,
     form: forms.Form | None = None,
 ) -> TemplateResponse:
-    """The rows, what it means to go on, and a button that runs the same action again.
+    """Return the rows, what it means to go on, and a button that runs the same action again.
 
     Args:
         action: the name of the action.

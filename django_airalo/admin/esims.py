@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -10,7 +10,6 @@ from django.contrib.admin.helpers import ActionForm
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -23,6 +22,7 @@ from django_airalo.exceptions import AiraloError, AiraloRateLimitError, Decrypti
 from django_airalo.models import Esim, EsimInstructions, EsimPackage, UsageRecord
 from django_airalo.models.esims import SECRETS
 from django_airalo.qr import qr_svg
+from django_airalo.services import operations
 
 from .base import ReadOnly, ReadOnlyAdmin, TabularInline
 from .confirmation import ask_first, is_confirmed
@@ -34,8 +34,8 @@ SECRETS_OF_ESIM = tuple(f"esim__{name}" for name in SECRETS)
 
 
 class EndFilter(admin.SimpleListFilter):
-    title = gettext_lazy("end")
-    parameter_name = "end"
+    title: Any = gettext_lazy("end")
+    parameter_name: str = "end"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
@@ -54,20 +54,29 @@ class EndFilter(admin.SimpleListFilter):
 
 
 class BrandForm(ActionForm):
-    brand = forms.CharField(
+    brand: forms.CharField = forms.CharField(
         label=gettext_lazy("Brand"), required=False, max_length=255, help_text=gettext_lazy("For the action Set brand.")
     )
 
 
 class EsimPackageInline(ReadOnly, TabularInline):
-    model = EsimPackage
-    fields = ("package_id", "type", "title", "status", "data", "activated_at", "expires_at", "finished_at")
-    readonly_fields = fields
+    model: type[EsimPackage] = EsimPackage
+    fields: ClassVar[tuple[str, ...]] = (
+        "package_id",
+        "type",
+        "title",
+        "status",
+        "data",
+        "activated_at",
+        "expires_at",
+        "finished_at",
+    )
+    readonly_fields: ClassVar[tuple[str, ...]] = fields
     extra = 0
 
 
 def _is_readable(esim: Esim | None) -> bool:
-    """Whether the eSIM's secrets can be decrypted."""
+    """Return whether the eSIM's secrets can be decrypted."""
     try:
         return esim is None or bool(Esim.objects.filter(pk=esim.pk).values_list(*SECRETS).get())
     except DecryptionError:
@@ -80,21 +89,37 @@ def _in_a_line(esim: Esim) -> str:
 
 @admin.register(Esim)
 class EsimAdmin(ReadOnlyAdmin):
-    list_display = ("iccid", "order", "usage_status", "data", "expires_at", "usage_synced_at", "created_at")
-    list_select_related = ("order",)
-    list_filter = (
+    list_display: tuple[str, ...] = (
+        "iccid",
+        "order",
+        "usage_status",
+        "data",
+        "expires_at",
+        "usage_synced_at",
+        "created_at",
+    )
+    list_select_related: ClassVar[tuple[str, ...]] = ("order",)
+    list_filter: ClassVar[tuple[Any, ...]] = (
         "usage_status",
         EndFilter,
         "is_unlimited",
         ("usage_error", admin.EmptyFieldListFilter),
         "created_at",
     )
-    search_fields = ("=iccid", "=order__reference", "=order__request_id", "order__to_email__startswith")
-    search_help_text = gettext_lazy("ICCID, reference or request_id in full; the beginning of an e-mail address")
-    inlines = (EsimPackageInline,)
-    actions = ("refresh_usage", "set_brand", "ask_for_refund")
+    search_fields: ClassVar[tuple[str, ...]] = (
+        "=iccid",
+        "=iccid_key",
+        "=order__reference",
+        "=order__request_id",
+        "order__to_email__startswith",
+    )
+    search_help_text: ClassVar[Any] = gettext_lazy(
+        "ICCID, reference or request_id in full; the beginning of an e-mail address"
+    )
+    inlines: ClassVar[tuple[type[Any], ...]] = (EsimPackageInline,)
+    actions: tuple[str, ...] = ("refresh_usage", "set_brand", "ask_for_refund")
     action_form = BrandForm
-    fields = (
+    fields: ClassVar[tuple[str, ...]] = (
         "iccid",
         "order",
         "smdp_address",
@@ -105,6 +130,9 @@ class EsimAdmin(ReadOnlyAdmin):
         "brand_settings_name",
         "airalo_id",
         "created_at",
+        "details_synced_at",
+        "details_due_at",
+        "other_code_at",
         "usage_status",
         "data",
         "voice",
@@ -144,7 +172,7 @@ class EsimAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("activation code"))
     def masked_code(self, esim: Esim) -> str:
-        return "••••••••" if _is_readable(esim) else _("It fits none of the encryption keys.")
+        return "••••••••" if _is_readable(esim) else _("Cannot be decrypted with any configured key.")
 
     @admin.display(description=gettext_lazy("QR code"))
     def qr(self, esim: Esim) -> SafeString:
@@ -176,10 +204,10 @@ class EsimAdmin(ReadOnlyAdmin):
     @admin.action(description=gettext_lazy("Set brand (empty: none)"), permissions=["act"])
     def set_brand(self, request: HttpRequest, queryset: QuerySet[Esim]) -> None:
         brand = request.POST.get("brand", "").strip()
-        self._ask(request, queryset, lambda esim: services.set_brand(esim, brand or None))
+        self._ask(request, queryset, lambda esim: operations.set_brand(esim, name=brand or None))
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
-        """Whether the user may ask for refunds: who may decide about them."""
+        """Return whether the user may ask for refunds: who may decide about them."""
         return request.user.has_perm("django_airalo.change_refund")
 
     @admin.action(description=gettext_lazy("Ask Airalo for a refund …"), permissions=["refund"])
@@ -188,8 +216,7 @@ class EsimAdmin(ReadOnlyAdmin):
         form = RefundForm(request.POST if is_confirmed(request) else None)
         if is_confirmed(request) and (refunds := form.request_refund(esims)):
             text = ngettext("%d refund was asked for.", "%d refunds were asked for.", len(refunds)) % len(refunds)
-            link = reverse("admin:django_airalo_refund_changelist")
-            self.message_user(request, format_html('<a href="{}">{}</a>', link, text), messages.SUCCESS)
+            self.message_user(request, self.link_to("refund_changelist", text), messages.SUCCESS)
             return None
         return ask_first(
             self,
@@ -223,11 +250,25 @@ class EsimAdmin(ReadOnlyAdmin):
 
 @admin.register(UsageRecord)
 class UsageRecordAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "esim", "source", "old_status", "status", "data", "level", "signalled_at")
-    list_select_related = ("esim",)
-    list_filter = ("status", "source", ("signal_due_at", admin.EmptyFieldListFilter), "created_at")
-    search_fields = ("=esim__iccid", "=event_id")
-    search_help_text = gettext_lazy("ICCID or event id in full")
+    list_display: tuple[str, ...] = (
+        "created_at",
+        "esim",
+        "source",
+        "old_status",
+        "status",
+        "data",
+        "level",
+        "signalled_at",
+    )
+    list_select_related: ClassVar[tuple[str, ...]] = ("esim",)
+    list_filter: ClassVar[tuple[Any, ...]] = (
+        "status",
+        "source",
+        ("signal_due_at", admin.EmptyFieldListFilter),
+        "created_at",
+    )
+    search_fields: ClassVar[tuple[str, ...]] = ("=esim__iccid", "=esim__iccid_key", "=event_id")
+    search_help_text: ClassVar[Any] = gettext_lazy("ICCID or event id in full")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UsageRecord]:
         return super().get_queryset(request).select_related("esim").defer(*SECRETS_OF_ESIM)
@@ -239,11 +280,20 @@ class UsageRecordAdmin(ReadOnlyAdmin):
 
 @admin.register(EsimPackage)
 class EsimPackageAdmin(ReadOnlyAdmin):
-    list_display = ("airalo_id", "esim", "package_id", "type", "status", "data", "activated_at", "expires_at")
-    list_select_related = ("esim",)
-    list_filter = ("status", "type", "is_unlimited")
-    search_fields = ("=esim__iccid", "package_id__startswith")
-    search_help_text = gettext_lazy("ICCID in full; the beginning of a package id")
+    list_display: tuple[str, ...] = (
+        "airalo_id",
+        "esim",
+        "package_id",
+        "type",
+        "status",
+        "data",
+        "activated_at",
+        "expires_at",
+    )
+    list_select_related: ClassVar[tuple[str, ...]] = ("esim",)
+    list_filter: ClassVar[tuple[str, ...]] = ("status", "type", "is_unlimited")
+    search_fields: ClassVar[tuple[str, ...]] = ("=esim__iccid", "=esim__iccid_key", "package_id__startswith")
+    search_help_text: ClassVar[Any] = gettext_lazy("ICCID in full; the beginning of a package id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EsimPackage]:
         return super().get_queryset(request).select_related("esim").defer(*SECRETS_OF_ESIM)
@@ -257,12 +307,12 @@ class EsimPackageAdmin(ReadOnlyAdmin):
 class EsimInstructionsAdmin(ReadOnlyAdmin):
     """Which instructions are kept. Their content is a secret, and for the customer."""
 
-    list_display = ("esim", "language", "fetched_at", "refresh_at")
-    list_select_related = ("esim",)
-    list_filter = ("language", "fetched_at")
-    search_fields = ("=esim__iccid",)
-    search_help_text = gettext_lazy("ICCID in full")
-    exclude = ("content",)
+    list_display: tuple[str, ...] = ("esim", "language", "fetched_at", "refresh_at")
+    list_select_related: ClassVar[tuple[str, ...]] = ("esim",)
+    list_filter: ClassVar[tuple[str, ...]] = ("language", "fetched_at")
+    search_fields: ClassVar[tuple[str, ...]] = ("=esim__iccid", "=esim__iccid_key")
+    search_help_text: ClassVar[Any] = gettext_lazy("ICCID in full")
+    exclude: ClassVar[tuple[str, ...]] = ("content",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EsimInstructions]:
         return super().get_queryset(request).select_related("esim").defer("content", *SECRETS_OF_ESIM)

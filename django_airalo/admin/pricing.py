@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_airalo.models import Package, PricingRule
-from django_airalo.models.pricing import PriceList
+from django_airalo.services.catalogue.prices import PriceList
 
 from .base import ModelAdmin
 
@@ -22,17 +22,31 @@ SAMPLES = 5
 class PricingRuleAdmin(ModelAdmin):
     """The one thing of the catalogue that an operator sets."""
 
-    list_display = ("name", "is_active", "applies_to", "currency", "markup_text", "base", "rounding", "priority")
-    list_filter = ("is_active", "markup_kind", "base")
-    list_select_related = ("package", "operator", "country")
-    search_fields = ("name", "=package__package_id", "operator__title__istartswith", "=country__code")
-    autocomplete_fields = ("package", "operator", "country")
-    readonly_fields = ("preview",)
-    fieldsets = (
+    list_display: tuple[str, ...] = (
+        "name",
+        "is_active",
+        "applies_to",
+        "currency",
+        "markup_text",
+        "base",
+        "rounding",
+        "priority",
+    )
+    list_filter: ClassVar[tuple[str, ...]] = ("is_active", "markup_kind", "base")
+    list_select_related: ClassVar[tuple[str, ...]] = ("package", "operator", "country")
+    search_fields: ClassVar[tuple[str, ...]] = (
+        "name",
+        "=package__package_id",
+        "operator__title__istartswith",
+        "=country__code",
+    )
+    autocomplete_fields: ClassVar[tuple[str, ...]] = ("package", "operator", "country")
+    readonly_fields: ClassVar[tuple[str, ...]] = ("preview",)
+    fieldsets: ClassVar[tuple[Any, ...]] = (
         (None, {"fields": ("name", "is_active", "priority")}),
         (gettext_lazy("For"), {"fields": ("package", "operator", "country", "currency")}),
         (gettext_lazy("Price"), {"fields": ("base", "markup_kind", "markup", "rounding", "rounding_step")}),
-        (gettext_lazy("What comes of it"), {"fields": ("preview",)}),
+        (gettext_lazy("Result"), {"fields": ("preview",)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -53,12 +67,12 @@ class PricingRuleAdmin(ModelAdmin):
             return _("Save the rule to see examples.")
         samples = _samples(rule)
         if not samples:
-            return _("No package on sale is what this rule is for.")
+            return _("No package on sale matches this rule.")
         prices = PriceList(rule.currency or "USD")
         rows = []
         for package in samples:
             price, winner = prices.price_by(rule, package), prices.rule_for(package)
-            remark = "" if winner == rule else _("Not in use here: another rule goes before it, or this one is off.")
+            remark = "" if winner == rule else _("Not used here: another rule takes precedence, or this one is off.")
             explanation = price.explanation if price else prices.why_none(package)
             rows.append((package.package_id, price or "–", explanation, remark))
         return format_html(
@@ -68,7 +82,7 @@ class PricingRuleAdmin(ModelAdmin):
 
 
 def _samples(rule: PricingRule) -> list[Package]:
-    """The cheapest and the dearest package the rule is for, and some between."""
+    """Return the cheapest and the dearest package the rule is for, and some between."""
     packages = Package.objects.on_sale().filter(price__isnull=False)
     name, key = rule.scope()
     if name:

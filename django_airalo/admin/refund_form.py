@@ -21,16 +21,16 @@ def _reasons() -> list[tuple[str, Any]]:
 class RefundForm(forms.Form):
     """The arguments of ``request_refund()``, which has the last word about them."""
 
-    reason = forms.ChoiceField(label=gettext_lazy("Reason"), choices=_reasons)
-    notes = forms.CharField(
+    reason: forms.ChoiceField = forms.ChoiceField(label=gettext_lazy("Reason"), choices=_reasons)
+    notes: forms.CharField = forms.CharField(
         label=gettext_lazy("Notes"),
         required=False,
         max_length=MAX_NOTES,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 60}),
         help_text=gettext_lazy("For Airalo. Needed if the reason is: Something else."),
     )
-    email = forms.EmailField(
-        label=gettext_lazy("E-mail"), required=False, help_text=gettext_lazy("Where Airalo answers. May stay empty.")
+    email: forms.EmailField = forms.EmailField(
+        label=gettext_lazy("E-mail"), required=False, help_text=gettext_lazy("Where Airalo answers. Optional.")
     )
 
     def request_refund(self, esims: list[Esim]) -> list[Refund]:

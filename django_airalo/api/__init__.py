@@ -1,1 +1,1 @@
-"""A REST API for the signed-in user's own orders and eSIMs. Opt in: ``include("django_airalo.api.urls")``."""
+"""An optional REST API for the user's own orders and eSIMs: ``include("django_airalo.api.urls")``."""

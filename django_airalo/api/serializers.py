@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rest_framework import serializers
 
@@ -17,7 +17,7 @@ else:
 
 
 def allowance(given: Allowance) -> dict[str, Any] | None:
-    """Data in MB, voice in minutes or texts; ``None`` if the eSIM gives none or nothing is known."""
+    """Return data in MB, voice in minutes, or texts; ``None`` if the eSIM has no such allowance or it is unknown."""
     if not given:
         return None
     amounts = {"remaining": None, "total": None} if given.is_unlimited else vars(given)
@@ -31,28 +31,29 @@ def allowance(given: Allowance) -> dict[str, Any] | None:
 
 
 def usage(row: UsageFields) -> dict[str, Any]:
-    """What is left, of an eSIM or at some time of its history."""
+    """Return the remaining allowances of an eSIM, or of a record of its history."""
     return {"data": allowance(row.data), "voice": allowance(row.voice), "texts": allowance(row.text)}
 
 
 def usage_record(record: UsageRecord) -> dict[str, Any]:
-    """One change of an eSIM's usage."""
+    """Return one change of an eSIM's usage."""
     return {
         "created_at": record.created_at,
         "source": record.source,
         "status": record.status,
         "level": record.level,
+        "is_stale": record.is_stale,
         **usage(record),
     }
 
 
-def instructions(kept: EsimInstructions) -> dict[str, Any]:
-    """The steps for installing an eSIM. Links that lead to Airalo are left out."""
+def instructions(stored: EsimInstructions) -> dict[str, Any]:
+    """Return the steps for installing an eSIM, without links to Airalo."""
     return {
-        "language": kept.language,
-        "fetched_at": kept.fetched_at,
-        "ios": [_guide(guide) for guide in kept.guides.ios],
-        "android": [_guide(guide) for guide in kept.guides.android],
+        "language": stored.language,
+        "fetched_at": stored.fetched_at,
+        "ios": [_guide(guide) for guide in stored.guides.ios],
+        "android": [_guide(guide) for guide in stored.guides.android],
     }
 
 
@@ -76,11 +77,20 @@ def _guide(guide: InstallationGuide) -> dict[str, Any]:
 class EsimPackageSerializer(EsimPackageSerializerBase):
     """A package on an eSIM."""
 
-    data_left = serializers.SerializerMethodField()
+    data_left: serializers.SerializerMethodField = serializers.SerializerMethodField()
 
     class Meta:
         model = EsimPackage
-        fields = ("package_id", "type", "title", "status", "data_left", "activated_at", "expires_at", "finished_at")
+        fields: ClassVar[tuple[str, ...]] = (
+            "package_id",
+            "type",
+            "title",
+            "status",
+            "data_left",
+            "activated_at",
+            "expires_at",
+            "finished_at",
+        )
         read_only_fields = fields
 
     def get_data_left(self, package: EsimPackage) -> dict[str, Any] | None:
@@ -90,10 +100,10 @@ class EsimPackageSerializer(EsimPackageSerializerBase):
 class EsimSerializer(EsimSerializerBase):
     """An eSIM without its secrets."""
 
-    id = serializers.UUIDField(source="public_id", read_only=True)
-    order = serializers.CharField(source="order.reference", read_only=True)
-    package_id = serializers.CharField(source="order.package_id", read_only=True)
-    usage = serializers.SerializerMethodField()
+    id: serializers.UUIDField = serializers.UUIDField(source="public_id", read_only=True)
+    order: serializers.CharField = serializers.CharField(source="order.reference", read_only=True)
+    package_id: serializers.CharField = serializers.CharField(source="order.package_id", read_only=True)
+    usage: serializers.SerializerMethodField = serializers.SerializerMethodField()
 
     class Meta:
         model = Esim
@@ -118,12 +128,12 @@ class EsimSerializer(EsimSerializerBase):
 
 
 class EsimDetailSerializer(EsimSerializer):
-    """One eSIM with its packages and what its owner needs to install it."""
+    """One eSIM with its packages and the codes to install it."""
 
-    packages = EsimPackageSerializer(many=True, read_only=True)
+    packages: EsimPackageSerializer = EsimPackageSerializer(many=True, read_only=True)
 
     class Meta(EsimSerializer.Meta):
-        fields = (
+        fields: tuple[Any, ...] = (
             *EsimSerializer.Meta.fields,
             "packages",
             "smdp_address",
@@ -138,21 +148,23 @@ class EsimDetailSerializer(EsimSerializer):
 class OrderEsimSerializer(EsimSerializerBase):
     """An eSIM inside its order."""
 
-    id = serializers.UUIDField(source="public_id", read_only=True)
+    id: serializers.UUIDField = serializers.UUIDField(source="public_id", read_only=True)
 
     class Meta:
         model = Esim
-        fields = ("id", "iccid", "created_at")
+        fields: ClassVar[tuple[str, ...]] = ("id", "iccid", "created_at")
         read_only_fields = fields
 
 
 class EsimOrderSerializer(OrderSerializerBase):
     """An order with its eSIMs, without their secrets."""
 
-    id = serializers.CharField(source="reference", read_only=True)
-    is_final = serializers.BooleanField(read_only=True)
-    esim = serializers.UUIDField(source="esim.public_id", default=None, read_only=True)
-    esims = OrderEsimSerializer(many=True, read_only=True)
+    id: serializers.CharField = serializers.CharField(source="reference", read_only=True)
+    is_final: serializers.BooleanField = serializers.BooleanField(read_only=True)
+    is_complete: serializers.BooleanField = serializers.BooleanField(read_only=True)
+    missing: serializers.IntegerField = serializers.IntegerField(read_only=True)
+    esim: serializers.UUIDField = serializers.UUIDField(source="esim.public_id", default=None, read_only=True)
+    esims: OrderEsimSerializer = OrderEsimSerializer(many=True, read_only=True)
 
     class Meta:
         model = EsimOrder
@@ -160,9 +172,11 @@ class EsimOrderSerializer(OrderSerializerBase):
             "id",
             "status",
             "is_final",
+            "is_complete",
             "type",
             "package_id",
             "quantity",
+            "missing",
             "esim",
             "due_date",
             "latest_cancellation_date",
@@ -181,5 +195,9 @@ class EsimOrderDetailSerializer(EsimOrderSerializer):
     """One order with Airalo's instructions, as sanitised HTML."""
 
     class Meta(EsimOrderSerializer.Meta):
-        fields = (*EsimOrderSerializer.Meta.fields, "manual_installation_html", "qrcode_installation_html")
+        fields: tuple[Any, ...] = (
+            *EsimOrderSerializer.Meta.fields,
+            "manual_installation_html",
+            "qrcode_installation_html",
+        )
         read_only_fields = fields

@@ -11,6 +11,7 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from django_airalo import services
@@ -29,43 +30,54 @@ from .serializers import (
 if TYPE_CHECKING:
     OrderViewSet = ReadOnlyModelViewSet[EsimOrder]
     EsimViewSetBase = ReadOnlyModelViewSet[Esim]
+    View = APIView
 else:
     OrderViewSet = EsimViewSetBase = ReadOnlyModelViewSet
+    View = object
 
-logger = logging.getLogger("django_airalo.api")
+logger: logging.Logger = logging.getLogger("django_airalo.api")
 
 _INSTRUCTIONS = ("manual_installation", "qrcode_installation")
 
 
 class NotReadableError(APIException):
-    """The shop has lost the key that the eSIM was encrypted with."""
+    """The key that the eSIM was encrypted with is missing."""
 
     status_code = 503
-    default_detail = _("The eSIM cannot be shown at the moment.")
+    default_detail: Any = _("The eSIM cannot be shown at the moment.")
     default_code = "not_readable"
 
 
 class NoInstructionsError(APIException):
-    """The instructions were not fetched yet, and Airalo cannot be asked."""
+    """The instructions were not fetched before, and Airalo is unavailable."""
 
     status_code = 503
-    default_detail = _("The instructions cannot be shown at the moment.")
+    default_detail: Any = _("The instructions cannot be shown at the moment.")
     default_code = "no_instructions"
 
 
 class Pagination(PageNumberPagination):
-    """Own, since a shop's default may be none at all."""
+    """Pagination that does not depend on the project's default, which may be none."""
 
-    page_size = 20
-    page_size_query_param = "page_size"
-    max_page_size = 100
+    page_size: int = 20
+    page_size_query_param: str = "page_size"
+    max_page_size: int = 100
 
 
-class EsimOrderViewSet(OrderViewSet):
-    """The signed-in user's orders, newest first. Another user's order is not found."""
+class PrivateMixin(View):
+    """Keep all responses, errors included, out of caches, since one URL has a different response for each user."""
 
-    permission_classes = (IsAuthenticated,)
-    pagination_class = Pagination
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final["Cache-Control"] = "private, no-store"
+        return final
+
+
+class EsimOrderViewSet(PrivateMixin, OrderViewSet):
+    """The user's own orders, newest first. Orders of other users are not found."""
+
+    permission_classes: tuple[Any, ...] = (IsAuthenticated,)
+    pagination_class: type[Pagination] = Pagination
     lookup_field = "reference"
     lookup_value_regex = "[0-9a-f]{32}"
 
@@ -75,15 +87,15 @@ class EsimOrderViewSet(OrderViewSet):
     def get_queryset(self) -> Any:
         esims = Prefetch("esims", Esim.objects.without_secrets().order_by("id"))
         topped_up = Prefetch("esim", Esim.objects.without_secrets())
-        orders = EsimOrder.objects.of_user(self.request.user).prefetch_related(esims, topped_up)
+        orders = EsimOrder.objects.for_user(self.request.user).prefetch_related(esims, topped_up)
         return orders if self.action == "retrieve" else orders.defer(*_INSTRUCTIONS)
 
 
-class EsimViewSet(EsimViewSetBase):
-    """The signed-in user's eSIMs, newest first; one eSIM alone comes with its activation code."""
+class EsimViewSet(PrivateMixin, EsimViewSetBase):
+    """The user's own eSIMs, newest first. The detail view includes the activation code."""
 
-    permission_classes = (IsAuthenticated,)
-    pagination_class = Pagination
+    permission_classes: tuple[Any, ...] = (IsAuthenticated,)
+    pagination_class: type[Pagination] = Pagination
     lookup_field = "public_id"
     lookup_value_regex = "[0-9a-f-]{36}"
 
@@ -91,31 +103,29 @@ class EsimViewSet(EsimViewSetBase):
         return EsimDetailSerializer if self.action == "retrieve" else EsimSerializer
 
     def get_queryset(self) -> Any:
-        esims = Esim.objects.of_user(self.request.user).select_related("order")
+        esims = Esim.objects.for_user(self.request.user).select_related("order")
         return esims.prefetch_related("packages") if self.action == "retrieve" else esims.without_secrets()
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         try:
-            response = super().retrieve(request, *args, **kwargs)
+            return super().retrieve(request, *args, **kwargs)
         except DecryptionError as error:
-            logger.exception("An eSIM cannot be shown to its owner")
+            logger.exception("Cannot decrypt an eSIM")
             raise NotReadableError from error
-        response["Cache-Control"] = "no-store"  # the activation code must stay in no cache
-        return response
 
     @action(detail=True, url_path="usage")
     def usage(self, request: Request, **kwargs: Any) -> Response:
-        """How the usage of one eSIM changed, the newest first."""
+        """List the changes of the usage of one eSIM, newest first."""
         paginator = Pagination()
         records = paginator.paginate_queryset(self.get_object().usage_records.all(), request, self) or ()
         return paginator.get_paginated_response([usage_record(record) for record in records])
 
     @action(detail=True, url_path="instructions")
     def instructions(self, request: Request, **kwargs: Any) -> Response:
-        """The steps for installing one eSIM, in ``?language=`` or the request's language."""
+        """Return the steps for installing one eSIM, in ``?language=`` or the request's language."""
         try:
-            kept = services.get_instructions(self.get_object(), request.query_params.get("language"))
+            stored = services.get_instructions(self.get_object(), language=request.query_params.get("language"))
         except (AiraloAPIError, AiraloConfigurationError) as error:
-            logger.warning("Instructions cannot be shown: %s", error)
+            logger.warning("Cannot get instructions: %s", error)
             raise NoInstructionsError from error
-        return Response(instructions(kept), headers={"Cache-Control": "no-store"})  # they hold the activation code
+        return Response(instructions(stored))

@@ -1,4 +1,4 @@
-"""Airalo's Partner API over HTTP. Knows no model and no service; works in a plain script with settings configured.
+"""A client for Airalo's Partner API. It needs Django's settings and cache, but no models or services.
 
 >>> from django_airalo.client import AiraloClient
 >>> AiraloClient().get_balance().amount
@@ -38,18 +38,19 @@ __all__ = ["AiraloClient", "NotificationType", "get_client", "use_client"]
 
 
 class AiraloClient(CatalogueEndpoints, OrderEndpoints, SimEndpoints, AccountEndpoints, NotificationEndpoints):
-    """One method per endpoint. Thread-safe; connections are pooled, the token is shared through the cache.
+    """A client with one method for each endpoint. It is thread-safe, and pools its connections.
 
-    Every method raises :class:`~django_airalo.exceptions.AiraloAPIError` if the call does not succeed and
+    All processes share one token through the cache. Each method raises
+    :class:`~django_airalo.exceptions.AiraloAPIError` if the call does not succeed, and
     :class:`~django_airalo.exceptions.AiraloConfigurationError` if credentials are missing.
 
     Args:
-        client_id: default ``AIRALO_CLIENT_ID``.
-        client_secret: default ``AIRALO_CLIENT_SECRET``.
-        base_url: default ``AIRALO_BASE_URL``, without ``/v2``.
-        timeout: seconds to connect, and seconds in which an answer must have come in full.
-        cache: a Django cache that all processes share; default ``AIRALO_CACHE_ALIAS``.
-        session: a ``requests.Session``; by default one that never sends a POST twice.
+        client_id: defaults to ``AIRALO_CLIENT_ID``.
+        client_secret: defaults to ``AIRALO_CLIENT_SECRET``.
+        base_url: without ``/v2``; defaults to ``AIRALO_BASE_URL``.
+        timeout: the seconds to connect, and the seconds for a complete response.
+        cache: a Django cache that all processes share; defaults to ``AIRALO_CACHE_ALIAS``.
+        session: a ``requests.Session``; defaults to one that never sends a POST twice.
     """
 
     def __init__(
@@ -78,15 +79,15 @@ class AiraloClient(CatalogueEndpoints, OrderEndpoints, SimEndpoints, AccountEndp
             cache=shared,
             identity=f"{self._transport.base_url}\n{self._client_id}\n{self._client_secret}",
             lifetime=conf.TOKEN_LIFETIME,
-            per_minute=conf.TOKEN_REQUESTS_PER_MINUTE,
-            patience=sum(timeout) + 5,
+            limit=conf.rate("tokens"),
+            patience=sum(timeout) + conf.TOKEN_MARGIN,
         )
 
     def __repr__(self) -> str:
         return f"<AiraloClient {self._transport.base_url}>"
 
     def get_token(self) -> str:
-        """POST /v2/token, unless the cache holds a valid token. The token is a secret: do not log it."""
+        """POST /v2/token, unless the cache has a valid token. Return the token, which is a secret: do not log it."""
         self._require_credentials()
         return self._tokens.get()
 
@@ -108,11 +109,11 @@ _substitute: AiraloClient | None = None
 
 
 def get_client() -> AiraloClient:
-    """The process's client, built from the settings; anew after a fork."""
+    """Return the client of this process, made from the settings. A forked process makes its own."""
     global _client
     if _substitute is not None:
         return _substitute
-    # A forked worker must not share its parent's sockets, hence the process id.
+    # A forked worker must not share its parent's sockets.
     if _client is None or _client[0] != os.getpid():
         _client = (os.getpid(), AiraloClient())
     return _client[1]
@@ -120,14 +121,14 @@ def get_client() -> AiraloClient:
 
 @receiver(setting_changed)
 def _forget_client(*, setting: str, **kwargs: Any) -> None:
-    """Tests change settings while a process runs."""
+    """Discard the client when a test changes a setting."""
     global _client
     if setting.startswith("AIRALO_") or setting == "CACHES":
         _client = None
 
 
 def use_client(client: AiraloClient | None) -> AiraloClient | None:
-    """Have ``get_client()`` return ``client`` (``None``: the real one again). For tests; returns what was there."""
+    """Make ``get_client()`` return ``client`` in tests; ``None`` restores the real one. Return the previous client."""
     global _substitute
     previous, _substitute = _substitute, client
     return previous

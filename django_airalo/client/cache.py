@@ -1,4 +1,4 @@
-"""The shop's cache, with its errors among ours."""
+"""The shop's cache, whose errors become exceptions of django_airalo."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from django_airalo.exceptions import AiraloCacheError
 
 
 class SharedCache:
-    """What the client uses of a Django cache. Raises ``AiraloCacheError`` if the cache does not work.
+    """The methods of a Django cache that the client uses. They raise ``AiraloCacheError`` if the cache does not work.
 
-    Each backend raises errors of its own when its server is away. Uncaught, they would leave an order that was not
-    sent looking as if it might have been.
+    Each backend raises its own exceptions if its server is unavailable. If they were not caught, an order that was not
+    sent would look as if it might have been sent.
     """
 
     def __init__(self, cache: BaseCache) -> None:
@@ -34,6 +34,6 @@ class SharedCache:
     def _call(self, method: str, *arguments: Any) -> Any:
         try:
             return getattr(self._cache, method)(*arguments)
-        except Exception as error:  # Redis', Memcached's, the database's: there is no common class
+        except Exception as error:  # the exceptions of the backends have no common base class
             what = f"The cache could not be used ({type(error).__name__}), so the request was not carried out."
             raise AiraloCacheError(f"{what} {AiraloCacheError.remedy}") from error

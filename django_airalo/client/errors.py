@@ -1,4 +1,4 @@
-"""From an HTTP answer to an exception: the six shapes of Airalo's errors become one tree."""
+"""Turn HTTP responses into exceptions. Airalo's errors have six shapes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django_airalo.exceptions import (
     AiraloAuthenticationError,
     AiraloNotFoundError,
     AiraloPermissionError,
+    AiraloProxyError,
     AiraloRateLimitError,
     AiraloRefusedError,
     AiraloServerError,
@@ -22,10 +23,11 @@ from django_airalo.exceptions import (
 
 from .payloads import as_int, as_mapping, as_text
 
-#: Statuses that say "not carried out". Any other error leaves the outcome of a call that changes something open.
+#: With these statuses in a response of Airalo, the request was not carried out. After any other error, the outcome of a
+#: request that changes something is unknown.
 REFUSED_STATUSES = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429})
 
-#: Seconds of a Retry-After at most, so that whoever adds them to a date gets one.
+#: The longest ``Retry-After`` in seconds, so that adding it to a date cannot overflow.
 LONGEST_WAIT = 365 * 24 * 3600.0
 
 _ERROR_FOR_STATUS: dict[int, type[AiraloAPIError]] = {
@@ -39,13 +41,26 @@ _ERROR_FOR_STATUS: dict[int, type[AiraloAPIError]] = {
 }
 
 
-def error_for(status: int, headers: Mapping[str, str], document: Any, *, changes: bool) -> AiraloAPIError:
-    """The exception for an answer that is no success.
+def error_for(
+    status: int, headers: Mapping[str, str], document: Any, *, changes: bool, is_empty: bool
+) -> AiraloAPIError:
+    """Return the exception for a response that is not a success.
 
     Args:
-        document: the parsed JSON body, or ``None`` if it was not JSON.
-        changes: whether the request could change anything at Airalo (any method but GET and HEAD).
+        status: the HTTP status.
+        headers: the headers of the response.
+        document: the parsed JSON body; ``None`` if it was not JSON.
+        changes: whether the request could change something at Airalo (any method but GET and HEAD).
+        is_empty: whether the body was empty.
     """
+    retry_after = _retry_after(headers.get("Retry-After", ""), headers.get("Date", ""))
+    if _is_of_a_proxy(status, document, is_empty=is_empty):
+        return AiraloProxyError(
+            f"HTTP {status} with a body that is not Airalo's. {AiraloProxyError.remedy}",
+            status_code=status,
+            retry_after=retry_after,
+            may_have_acted=changes,
+        )
     code, reason, field_errors = _read(document)
     kind = _ERROR_FOR_STATUS.get(status, AiraloServerError if status >= 500 else AiraloAPIError)
     if code is not None and status in (400, 403, 422):
@@ -55,22 +70,53 @@ def error_for(status: int, headers: Mapping[str, str], document: Any, *, changes
         code=code,
         reason=reason,
         field_errors=field_errors,
-        retry_after=_retry_after(headers.get("Retry-After", ""), headers.get("Date", "")),
+        retry_after=retry_after,
         may_have_acted=changes and (status not in REFUSED_STATUSES or kind is UnexpectedAiraloError),
     )
 
 
-def refusal_in(document: Any) -> AiraloRefusedError | None:
-    """The refusal in an answer with status 200 that has messages for fields in ``data``, where objects should be."""
-    _, reason, field_errors = _read(document)
+def _is_of_a_proxy(status: int, document: Any, *, is_empty: bool) -> bool:
+    """Return whether a refusal has a body that Airalo does not send.
+
+    Cloudflare is in front of Airalo's API, and a shop may have a proxy of its own. Their pages are HTML, or JSON in
+    none of the six shapes. A 429 means the same from both. A 401 that is empty or any JSON counts as Airalo's:
+    otherwise a revoked token would be used until it expires.
+    """
+    if status == 401:
+        return document is None and not is_empty
+    return status in REFUSED_STATUSES and status != 429 and not _is_airalos(document)
+
+
+def _is_airalos(document: Any) -> bool:
+    """Return whether a body has one of the six shapes: a reason, messages for fields, or a documented code."""
+    code, reason, field_errors = _read(document)
+    return bool(reason) or any(field_errors.values()) or code in ERROR_FOR_CODE
+
+
+def refusal_in(document: Any, *, changes: bool = True) -> AiraloAPIError | None:
+    """Return the refusal in a response with the status 200, ``None`` if there is none.
+
+    Airalo documents some errors with the status 200. Such a refusal is a code with a reason and no ``data``, or
+    messages for fields in ``data`` instead of objects. Call this only for a response that lacks what a success has,
+    since some successes have texts in ``data`` too.
+    """
+    code, reason, field_errors = _read(document)
     data = document.get("data") if isinstance(document, Mapping) else None
-    if not field_errors or any(isinstance(value, Mapping | list) for value in as_mapping(data).values()):
+    if code is not None and reason and not data:
+        kind = ERROR_FOR_CODE.get(code, AiraloRefusedError)
+        may_have_acted = changes and kind is UnexpectedAiraloError
+        return kind(status_code=200, code=code, reason=reason, may_have_acted=may_have_acted)
+    if not any(field_errors.values()) or not all(map(_is_message, as_mapping(data).values())):
         return None
     return AiraloRefusedError(status_code=200, reason=reason, field_errors=field_errors)
 
 
+def _is_message(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(part, str) for part in value))
+
+
 def _read(document: Any) -> tuple[int | None, str, dict[str, str]]:
-    """Code, reason and field errors of any of the six shapes."""
+    """Return the code, the reason and the field errors of any of the six shapes."""
     if not isinstance(document, Mapping):
         return None, "", {}
     data, meta = document.get("data"), document.get("meta")
@@ -84,14 +130,14 @@ def _read(document: Any) -> tuple[int | None, str, dict[str, str]]:
 
 
 def _message(value: Any) -> str:
-    """A field's message; Laravel, which Airalo runs on, may also give several in a list."""
+    """Return the message of a field. Laravel, which Airalo uses, may also send a list of messages."""
     return " ".join(map(as_text, value)) if isinstance(value, list) else as_text(value)
 
 
 def _retry_after(value: str, date: str) -> float | None:
-    """Seconds from a ``Retry-After`` header, which is a number or an HTTP date.
+    """Return the seconds of a ``Retry-After`` header, which is a number or an HTTP date.
 
-    A date is compared with the answer's own ``date``: this machine's clock may be an hour off.
+    A date is compared with the ``Date`` of the response, since the clock of this machine may be wrong.
     """
     value = value.strip()
     if value.isdecimal():
@@ -106,6 +152,6 @@ def _retry_after(value: str, date: str) -> float | None:
 def _moment(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):  # OverflowError: a year of twenty digits
+    except (ValueError, OverflowError):  # OverflowError: the year is too large
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

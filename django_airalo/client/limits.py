@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 
-from django_airalo.conf import conf
+from django_airalo.conf import Rate, conf
 from django_airalo.exceptions import AiraloRateLimitError
 
 from .cache import SharedCache
@@ -17,23 +17,21 @@ SHARE = 8
 
 
 class RateLimit:
-    """At most ``count`` calls within any ``period`` seconds (0: no limit), counted in a cache that all processes share.
+    """At most ``rate.count`` calls within any ``rate.period`` seconds, counted in a cache that all processes share.
 
     ``patience``: seconds that ``take()`` waits for room at most, where that is enough. ``key``: what the cache knows
     the limit by, if not by its name.
     """
 
-    def __init__(
-        self, name: str, count: int, cache: SharedCache, *, period: float = 60, patience: float = 0, key: str = ""
-    ) -> None:
+    def __init__(self, name: str, rate: Rate, cache: SharedCache, *, patience: float = 0, key: str = "") -> None:
         self._name = name
         self._key = f"django_airalo:limit:{key or name}"
         self._cache = cache
-        self._period = period
+        self._period = rate.period
         self._patience = patience
-        windows = min(WINDOWS, count)
-        self._quota = max(1, count // SHARE)
-        self._window = period / (windows - 1) if windows > 1 else 0
+        windows = min(WINDOWS, rate.count)
+        self._quota = max(1, rate.count // SHARE)
+        self._window = rate.period / (windows - 1) if windows > 1 else 0
 
     def take(self) -> None:
         """Count a call. Raises ``AiraloRateLimitError`` with ``retry_after`` if there is no room for it now."""
@@ -47,11 +45,11 @@ class RateLimit:
 
     def take_again(self) -> None:
         """Count a call that is sent once more, with another token. It is not held back if it is all there may be."""
-        if self._window:
+        if self._quota > 1:
             self.take()
 
     def _take_or_wait(self) -> float:
-        """Zero if the call was counted, else the seconds until there may be room."""
+        """Return zero if the call was counted, else the seconds until there may be room."""
         now = time.time()
         if self._period <= 0:
             return 0
@@ -73,21 +71,22 @@ class Limits:
 
     def __init__(self, cache: SharedCache) -> None:
         self._cache = cache
-        self._per_esim = conf.ESIM_REQUESTS_PER_MINUTE
-        self._per_product = conf.PRODUCT_INFORMATION_REQUESTS_PER_MINUTE
-        self.packages = RateLimit("packages", conf.PACKAGE_REQUESTS_PER_MINUTE, cache)
-        self.lookups = RateLimit("look-ups", conf.LOOKUPS_PER_MINUTE, cache)
-        self.usage = RateLimit("usage", conf.USAGE_REQUESTS_PER_SECOND, cache, period=1, patience=2)
-        self.refunds = RateLimit("refunds", 1, cache, period=conf.REFUND_INTERVAL)
-        self.simulator = RateLimit("simulator", 1, cache, period=conf.SIMULATOR_INTERVAL)
+        self._per_esim = conf.rate("esims")
+        self._per_product = conf.rate("product_information")
+        self.packages: RateLimit = RateLimit("packages", conf.rate("packages"), cache)
+        self.lookups: RateLimit = RateLimit("look-ups", conf.rate("lookups"), cache)
+        self.details: RateLimit = RateLimit("look-ups of eSIMs", conf.rate("lookups"), cache, key="details")
+        self.usage: RateLimit = RateLimit("usage", conf.rate("usage"), cache, patience=2)
+        self.refunds: RateLimit = RateLimit("refunds", conf.rate("refunds"), cache)
+        self.simulator: RateLimit = RateLimit("simulator", conf.rate("simulator"), cache)
 
     def of_esim(self, what: str, iccid: str) -> RateLimit:
-        """The limit for asking ``what`` of one eSIM."""
+        """Return the limit for asking ``what`` of one eSIM."""
         name = what.replace(" ", "-")
         return RateLimit(f"the {what} of one eSIM", self._per_esim, self._cache, key=f"{name}:{_safe(iccid)}")
 
     def product_information(self, slug: str) -> RateLimit:
-        """The limit for one package's product information."""
+        """Return the limit for one package's product information."""
         key = f"product-information:{_safe(slug)}"
         return RateLimit("one package's product information", self._per_product, self._cache, key=key)
 

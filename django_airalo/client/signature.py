@@ -1,7 +1,7 @@
 """The ``airalo-signature`` header: HMAC-SHA512 in lower-case hex, keyed with the client secret.
 
-Airalo documents no exact byte string: its samples sign a parsed and re-encoded payload, and its PHP, JavaScript and
-Python samples re-encode differently. The raw body comes first here, then the documented re-encodings.
+Airalo does not document the exact bytes. Its samples sign a payload that was parsed and encoded again, and the PHP,
+JavaScript and Python samples encode differently. So the raw body is tried first, then each of the documented encodings.
 """
 
 from __future__ import annotations
@@ -15,42 +15,46 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-#: Bodies longer than this are compared raw only: re-encoding costs time, which a forger should not be able to spend.
-#: An order of 50 eSIMs has about half of it.
+#: Bodies with more bytes than this are only compared raw, so that forged webhooks cannot cost much CPU time. An order
+#: of 50 eSIMs has about half of it.
 REENCODE_MAX_BYTES = 100_000
 
 _HEX = re.compile(r"[0-9a-f]{128}")
 
 
 def sign(body: bytes, secret: str) -> str:
-    """The signature of ``body``: 128 lower-case hex digits."""
+    """Return the signature of ``body``: 128 lower-case hex digits."""
     return hmac.new(secret.encode(), body, hashlib.sha512).hexdigest()
 
 
 def verify(body: bytes, signature: str, secrets: Sequence[str]) -> str | None:
-    """Which reading of ``body`` the signature fits, with any of ``secrets``.
+    """Return the encoding of ``body`` that the signature matches, with any of ``secrets``.
 
     Returns:
         ``"raw"``, ``"php"``, ``"php-arrays"``, ``"js-sdk"``, ``"javascript"`` or ``"python"``; ``None`` if it
-        fits none.
+        matches none.
     """
     if not _HEX.fullmatch(signature):
         return None
-    for name, candidate in _readings(body):
+    for name, candidate in _encodings(body):
         for secret in secrets:
             if hmac.compare_digest(sign(candidate, secret), signature):
                 return name
     return None
 
 
-def _readings(body: bytes) -> Iterator[tuple[str, bytes]]:
+def _encodings(body: bytes) -> Iterator[tuple[str, bytes]]:
     yield "raw", body
     if len(body) > REENCODE_MAX_BYTES:
         return
     try:
         document = json.loads(body, parse_constant=_refuse)
         encoded = [(name, encoder.encode(document).encode()) for name, encoder in _ENCODERS.items()]
-    except (ValueError, OverflowError, RecursionError):  # not JSON, NaN, too large or too deep: only raw can match
+    except (
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ):  # not JSON, NaN, too large or too deep: only the raw body can match
         return
     yield from encoded
 
@@ -61,7 +65,7 @@ def _refuse(constant: str) -> None:
 
 @dataclass(frozen=True)
 class _Encoder:
-    """How one language writes JSON without blanks. Python's own writes floats its own way, so this is spelled out."""
+    """How one language writes JSON without spaces. Python's ``json`` cannot write floats in other formats."""
 
     number: Callable[[int | float], str]
     text: Callable[[str], str]
@@ -82,10 +86,10 @@ class _Encoder:
 
 
 def _shortest(number: float, *, lowest: int, highest: int, whole: str = "") -> str:
-    """A float with as few digits as tell it apart.
+    """Return a float with the fewest digits that identify it.
 
-    With an exponent if the decimal point is not between ``lowest`` and ``highest`` places behind the first digit's
-    front; ``whole`` follows a mantissa of one digit.
+    It has an exponent unless the decimal point is from ``lowest`` to ``highest`` places after the start of the digits.
+    ``whole`` is added to a mantissa of one digit.
     """
     decimal = Decimal(repr(number)).normalize()
     sign, digits, exponent = decimal.as_tuple()
@@ -105,7 +109,7 @@ def _php_number(value: int | float) -> str:
 def _javascript_number(value: int | float) -> str:
     if isinstance(value, int) and abs(value) <= 2**53:
         return str(value)
-    # All numbers are floats there; + 0.0 drops the sign of a zero.
+    # All numbers are floats in JavaScript. Adding 0.0 removes the sign of a zero.
     return _shortest(float(value) + 0.0, lowest=-5, highest=21)
 
 

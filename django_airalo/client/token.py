@@ -15,12 +15,13 @@ from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 
-from django_airalo.exceptions import AiraloAPIError, AiraloAuthenticationError, AiraloTokenError
+from django_airalo.conf import Rate
+from django_airalo.exceptions import AiraloAPIError, AiraloAuthenticationError, AiraloRefusedError, AiraloTokenError
 
 from .cache import SharedCache
 from .payloads import TokenData
 
-logger = logging.getLogger("django_airalo.client")
+logger: logging.Logger = logging.getLogger("django_airalo.client")
 
 #: A token is replaced when this part of its life is over.
 REFRESH_AT = 0.9
@@ -36,7 +37,7 @@ class TokenStore:
         cache: the cache that all processes share.
         identity: what the token belongs to (address and credentials); only its hash is used.
         lifetime: seconds that a token is used at most, whatever its ``expires_in`` says.
-        per_minute: how many tokens may be asked for within 60 seconds.
+        limit: how many tokens may be asked for.
         patience: seconds to wait for another process that is asking for one.
     """
 
@@ -47,7 +48,7 @@ class TokenStore:
         cache: SharedCache,
         identity: str,
         lifetime: float,
-        per_minute: int,
+        limit: Rate,
         patience: float,
     ) -> None:
         key = hashlib.sha256(identity.encode()).hexdigest()
@@ -57,12 +58,12 @@ class TokenStore:
         self._lock_key = f"django_airalo:token-lock:{key}"
         self._recent_key = f"django_airalo:token-requests:{key}"
         self._lifetime = lifetime
-        self._per_minute = per_minute
+        self._limit = limit
         self._patience = patience
 
     @sensitive_variables()
     def get(self) -> str:
-        """A valid token, from the cache or from Airalo. Raises ``AiraloTokenError`` if there is none to be had."""
+        """Return a valid token, from the cache or from Airalo. Raises ``AiraloTokenError`` if none can be had."""
         entry = self._cached()
         if entry is None:
             return self._replace(None)
@@ -72,7 +73,7 @@ class TokenStore:
 
     @sensitive_variables()
     def replace(self, refused: str) -> str | None:
-        """A token other than ``refused``, which Airalo answered with a 401.
+        """Return a token other than ``refused``, which Airalo answered with a 401.
 
         Returns ``None`` if the refused token is so young that a new one would be refused as well.
         """
@@ -125,7 +126,7 @@ class TokenStore:
         try:
             token = self._fetch()
         except AiraloAPIError as error:
-            remedy = AiraloAuthenticationError.remedy if error.status_code == 422 else ""
+            remedy = AiraloAuthenticationError.remedy if isinstance(error, AiraloRefusedError) else ""
             raise AiraloTokenError(
                 f"Airalo gave no token: {error} {remedy}".strip(),
                 status_code=error.status_code,
@@ -149,15 +150,18 @@ class TokenStore:
         return token.access_token
 
     def _keep_below_limit(self) -> None:
-        """Count this request, or raise if there were too many in the last minute. Called by the lock's owner only."""
+        """Count this request, or raise if there were too many of late. Called by the lock's owner only."""
+        count, period = self._limit.count, self._limit.period
+        if not period:
+            return
         now = time.time()
-        recent = [moment for moment in self._cache.get(self._recent_key, ()) if 0 <= now - moment < 60]
-        if len(recent) >= self._per_minute:
+        recent = [moment for moment in self._cache.get(self._recent_key, ()) if 0 <= now - moment < period]
+        if len(recent) >= count:
             raise AiraloTokenError(
-                f"{self._per_minute} tokens were asked for within a minute; Airalo allows no more.",
-                retry_after=60 - (now - recent[0]),
+                f"{count} tokens were asked for within {period:g} seconds; the limit allows no more.",
+                retry_after=period - (now - recent[0]),
             )
-        self._cache.set(self._recent_key, [*recent, now], 60)
+        self._cache.set(self._recent_key, [*recent, now], period)
 
     def _unlock(self, owner: str) -> None:
         if self._cache.get(self._lock_key) == owner:

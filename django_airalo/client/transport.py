@@ -1,4 +1,4 @@
-"""One ``requests`` session to Airalo: timeouts, token, connection reuse, repetition of GETs, errors."""
+"""Send requests to Airalo: timeouts, token, connection reuse, repetition of GETs, errors."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from .errors import error_for
 from .limits import RateLimit
 from .token import TokenStore
 
-logger = logging.getLogger("django_airalo.client")
+logger: logging.Logger = logging.getLogger("django_airalo.client")
 
-#: Bytes of an answer at most, unpacked: several times the whole catalogue.
+#: The most bytes of a decompressed response: several times the size of the whole catalogue.
 MAX_ANSWER = 64 * 1024 * 1024
 
 _BAD_ADDRESS = (
@@ -45,19 +45,19 @@ _BAD_ADDRESS = (
 )
 
 
-#: What urllib3 repeats by itself: nothing.
+#: urllib3 repeats nothing.
 RETRY = Retry(0, read=False)
-#: What is sent again if it fails. With Airalo, a second POST is a second purchase.
+#: The methods that are repeated after a failure. A second POST to Airalo is a second purchase.
 REPEATED = frozenset({"GET", "HEAD"})
-#: Seconds to wait before each repetition; up to half as long again, so that processes do not keep step.
+#: The seconds to wait before each repetition; up to half as much is added, so that processes do not repeat together.
 PAUSES = (0, 0.6, 1.2)
-#: Seconds in which a request must have failed to be repeated: a customer may be waiting for what fails slowly.
+#: A request is repeated only if it failed within this many seconds, since a customer may be waiting.
 QUICK = 5
-PASSING_STATUSES = frozenset({500, 502, 503, 504})
+TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
 
 
 class _Authorization(AuthBase):
-    """Sets the token, if there is one; as ``auth=``, since requests would otherwise put in what a .netrc file says."""
+    """Set the token, if there is one. It is passed as ``auth=``, or requests would use a .netrc file."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token
@@ -69,7 +69,7 @@ class _Authorization(AuthBase):
 
 
 def build_session(pool_size: int = 10) -> requests.Session:
-    """A session with pooled connections that keeps no cookies and sends no POST twice."""
+    """Return a session that pools connections, stores no cookies and never sends a POST twice."""
     session = requests.Session()
     adapter = Adapter(max_retries=RETRY, pool_connections=2, pool_maxsize=pool_size)
     session.mount("https://", adapter)
@@ -79,10 +79,10 @@ def build_session(pool_size: int = 10) -> requests.Session:
 
 
 class Transport:
-    """Sends one request and returns the parsed JSON of a success.
+    """Sends requests to Airalo and returns the parsed JSON of a success.
 
-    Raises ``AiraloAPIError`` for everything else; its ``may_have_acted`` says whether the request may have been
-    carried out.
+    Everything else raises ``AiraloAPIError``, whose ``may_have_acted`` says whether the request may have been carried
+    out.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Transport:
         self._timeout = timeout
         self._headers = {"Accept": "application/json", "User-Agent": user_agent}
 
-    @sensitive_variables()  # also of all that it calls, down to the socket: each has the token somewhere
+    @sensitive_variables()  # also covers the functions it calls, which have the token too
     def send(
         self,
         method: str,
@@ -107,15 +107,24 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         patience: int = 1,
     ) -> Any:
-        """Send a request; with ``tokens``, authenticated, and once more with a new token after a 401.
+        """Send a request and return the parsed JSON of a success.
 
-        Not once more if no token is to be had, or not within the time in which one request must be answered: then the
-        401 is raised.
+        Args:
+            method: the HTTP method.
+            path: the path, with ``/v2``.
+            tokens: authenticates the request. After a 401, the request is sent a second time with a new token. If no
+                token can be obtained within the time for one request, the 401 is raised.
+            limits: count each request before it is sent, repetitions included. A request that exceeds one of them is
+                not sent. A second request after a 401 is allowed even if the limit is one request.
+            params: the query parameters.
+            json: the body, sent as JSON.
+            form: the body, sent as a form.
+            headers: additional headers.
+            patience: the factor by which the timeout for reading is multiplied.
 
-        With ``limits``, all that is sent is counted in each of them first, repetitions, too, and not sent if one has no
-        room for it. Where a period has room for one, what is sent once more after a 401 is that one.
-
-        The answer may take ``patience`` times the time-out for reading.
+        Raises:
+            AiraloAPIError: for everything but a success.
+            AiraloConfigurationError: if the base URL or the proxy's URL is invalid.
         """
         connect_timeout, read_timeout = self._timeout
 
@@ -147,8 +156,8 @@ class Transport:
                 replacement = tokens.replace(token)
             except AiraloTokenError as no_token:
                 error.retry_after = no_token.retry_after
-                raise error from no_token  # the 401 may be about something else, as that of a foreign order
-            # It may have been long in coming, and an order's lease has room for two requests, not for one that is late.
+                raise error from no_token  # the 401 may have another cause, such as another company's order
+            # An order's lease is long enough for two requests, but not for a late second one.
             if replacement is None or time.monotonic() - started > sum(self._timeout):
                 raise
         return attempt(replacement, RateLimit.take_again)
@@ -156,7 +165,7 @@ class Transport:
     def _send_once(self, method: str, path: str, token: str | None, **arguments: Any) -> Any:
         changes = method not in REPEATED
         started = time.monotonic()
-        handled = sys.exception()  # what the caller is dealing with at this moment, if it calls from an except block
+        handled = sys.exception()  # the exception that the caller is handling, if it calls from an except block
         try:
             response, body = self._ask(method, path, auth=_Authorization(token), **arguments)
         except _BAD_ADDRESS as error:
@@ -173,35 +182,35 @@ class Transport:
         return _interpret(response, body, method, path, changes=changes)
 
     def _ask(self, method: str, path: str, **arguments: Any) -> tuple[requests.Response, bytes | None]:
-        """An answer and its body, which is ``None`` if it is too long."""
+        """Return the response and its body, which is ``None`` if it is too long."""
         url = self.base_url + path
-        # Closed by ``with``: back into the pool if it was read to its end, else cut.
+        # ``with`` returns the connection to the pool if it was read to its end, and closes it otherwise.
         with self._session.request(method, url, allow_redirects=False, stream=True, **arguments) as response:
             return response, _read(response)
 
 
 def _repeat(method: str, send: Callable[[], Any]) -> Any:
-    """Send a request, and a GET again while it fails quickly and in a way that may pass."""
+    """Send a request. Repeat a GET as long as it fails quickly and the failure may be transient."""
     started = time.monotonic()
     for pause in PAUSES if method in REPEATED else ():
         try:
             return send()
         except AiraloAPIError as error:
-            if not _may_pass(error) or time.monotonic() - started > QUICK:
+            if not _is_transient(error) or time.monotonic() - started > QUICK:
                 raise
-        time.sleep(pause * random.uniform(1, 1.5))  # noqa: S311  spreads requests, guards nothing
+        time.sleep(pause * random.uniform(1, 1.5))  # noqa: S311  not for security
     return send()
 
 
-def _may_pass(error: AiraloAPIError) -> bool:
-    """Not a time-out: whoever waits has waited for it once."""
+def _is_transient(error: AiraloAPIError) -> bool:
+    """Return whether a repetition may succeed. A timeout is not repeated, since the caller has waited once."""
     if isinstance(error, AiraloConnectionError):
         return not isinstance(error, AiraloTimeoutError)
-    return error.status_code in PASSING_STATUSES
+    return error.status_code in TRANSIENT_STATUSES
 
 
 def _read(response: requests.Response) -> bytes | None:
-    if response.raw is None:  # a stand-in's, made in memory
+    if response.raw is None:  # a test double made in memory
         return response.content
     body = bytearray()
     for piece in response.iter_content(64 * 1024):
@@ -212,7 +221,7 @@ def _read(response: requests.Response) -> bytes | None:
 
 
 def _bad_address(base_url: str) -> str:
-    """Whose address is bad: the setting's or the proxy's, which may have a password and is not shown."""
+    """Return which URL is invalid: the setting's or the proxy's. The latter is not shown; it may contain a password."""
     try:
         requests.Request("GET", base_url).prepare()
     except _BAD_ADDRESS:
@@ -220,8 +229,8 @@ def _bad_address(base_url: str) -> str:
     else:
         is_ours = not base_url.lower().startswith(("http://", "https://"))
     if is_ours:
-        return f"AIRALO_BASE_URL is not an address: {base_url!r}"
-    return "The environment names a proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) whose address cannot be used."
+        return f"AIRALO_BASE_URL is not a valid URL: {base_url!r}"
+    return "The environment names a proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY) whose URL is not valid."
 
 
 def _interpret(response: requests.Response, body: bytes | None, method: str, path: str, *, changes: bool) -> Any:
@@ -229,10 +238,11 @@ def _interpret(response: requests.Response, body: bytes | None, method: str, pat
         return None
     try:
         document = None if body is None else loads(body)
-    except (ValueError, RecursionError):  # ValueError: no JSON, no text, or an integer of thousands of digits
+    except (ValueError, RecursionError):  # ValueError: not JSON, not text, or an integer with thousands of digits
         document = None
     if not 200 <= response.status_code < 300:
-        raise error_for(response.status_code, response.headers, document, changes=changes)
+        is_empty = body is not None and not body.strip()
+        raise error_for(response.status_code, response.headers, document, changes=changes, is_empty=is_empty)
     if not isinstance(document, dict | list):
         what = "of more than 64 MB" if body is None else "that is not JSON"
         raise AiraloResponseError(
@@ -244,16 +254,16 @@ def _interpret(response: requests.Response, body: bytes | None, method: str, pat
 
 
 def _nothing_was_sent(error: BaseException, handled: BaseException | None) -> bool:
-    """Whether the failure happened while connecting. When in doubt, it did not."""
+    """Return whether the failure certainly happened while connecting."""
     for cause in _causes(error, handled):
-        # Certificates are checked in the handshake only; the other two are connections that were never made.
+        # Certificates are only checked in the handshake; with the other two no connection was made.
         if isinstance(cause, NewConnectionError | ConnectTimeoutError | ssl.SSLCertVerificationError):
             return True
     return False
 
 
 def _came_too_late(error: BaseException, handled: BaseException | None) -> bool:
-    """Whether it was a time-out. Of one within the body requests itself does not say so."""
+    """Return whether it was a timeout. requests does not report a timeout within the body as one."""
     return any(
         isinstance(cause, requests.Timeout | ReadTimeoutError | ConnectTimeoutError)
         and not isinstance(cause, NewConnectionError)
@@ -262,9 +272,10 @@ def _came_too_late(error: BaseException, handled: BaseException | None) -> bool:
 
 
 def _causes(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it wraps: requests keeps urllib3's error in ``args``, urllib3 keeps its own in ``reason``.
+    """Yield the error and the errors that it wraps.
 
-    Not ``handled``, which Python adds as the context of all that is raised meanwhile: it is another request's failure.
+    requests stores urllib3's error in ``args``, and urllib3 stores its cause in ``reason``. ``handled`` is skipped:
+    Python adds it as the context of every exception, but it is the failure of another request.
     """
     seen: set[int] = {id(handled)}
     queue: list[Any] = [error]

@@ -4,7 +4,8 @@ It is a second, independent reading of Airalo's documentation and shares no code
 project, so that one misreading cannot hide in both. ``python -m django_airalo.emulator`` runs it alone.
 """
 
+from .core import EmulatorCore
 from .emulator import Emulator, PortTakenError
 from .options import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Options
 
-__all__ = ["DEFAULT_CLIENT_ID", "DEFAULT_CLIENT_SECRET", "Emulator", "Options", "PortTakenError"]
+__all__ = ["DEFAULT_CLIENT_ID", "DEFAULT_CLIENT_SECRET", "Emulator", "EmulatorCore", "Options", "PortTakenError"]

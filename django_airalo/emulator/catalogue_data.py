@@ -86,6 +86,11 @@ NAME_ENDINGS = (
     "Link",
 )
 
+# Countries with a second operator of the same title that has nothing but top-ups, for eSIMs sold long ago.
+OLD_OPERATORS = frozenset(("DK", "MY", "PE"))
+# Countries with top-ups of their own for universal eSIMs.
+UNIVERSAL_COUNTRIES = ("DE", "JP", "US")
+
 # Currency: units for one US dollar, and digits after the point. Invented but plausible, and fixed.
 CURRENCIES: dict[str, tuple[float, int]] = {
     "AED": (3.67, 2),

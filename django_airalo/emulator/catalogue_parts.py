@@ -1,9 +1,10 @@
-"""What the catalogue is made of: a package, a place, and the small things in their JSON."""
+"""What the catalogue is made of: a package, a location, and the small things in their JSON."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,7 @@ class Package:
     amount: int = 0  # megabytes
     is_unlimited: bool = False
     short_info: str | None = None
+    country: str = ""  # the one country that a top-up of a universal eSIM is for
 
     @property
     def full_title(self) -> str:
@@ -43,7 +45,7 @@ class Package:
 
 
 @dataclass
-class Place:
+class Location:
     """A country or a region with its operators, and its JSON kept ready."""
 
     slug: str
@@ -53,7 +55,7 @@ class Place:
     _encoded: dict[tuple[bool, str], bytes] = field(default_factory=dict)
 
     def encoded(self, topups: bool, language: str = "en") -> bytes:
-        """Return the place as JSON, with or without the top-up packages, in a language."""
+        """Return the location as JSON, with or without the top-up packages, in a language."""
         key = (topups, language)
         if key not in self._encoded:
             self._encoded[key] = php_json({**self.content, "operators": list(self._operators(topups, language))})
@@ -62,9 +64,24 @@ class Place:
     def _operators(self, topups: bool, language: str) -> Iterator[dict[str, Any]]:
         for operator in self.content["operators"]:
             packages = [item for item in operator["packages"] if topups or item["type"] == "sim"]
+            packages = [_with_flag_as_number(item) if topups else _without_dinar(item) for item in packages]
             if language != "en":
                 packages = [_translated(item, language) for item in packages]
             yield {**operator, "packages": packages}
+
+
+def _with_flag_as_number(package: dict[str, Any]) -> dict[str, Any]:
+    # Documented with include=topup; without it the same field is a bool.
+    return {**package, "is_fair_usage_policy": int(package["is_fair_usage_policy"])}
+
+
+def _without_dinar(package: dict[str, Any]) -> dict[str, Any]:
+    # Only the lists with top-ups have an 18th currency.
+    prices = {
+        kind: {code: price for code, price in amounts.items() if code != "KWD"}
+        for kind, amounts in package["prices"].items()
+    }
+    return {**package, "prices": prices}
 
 
 def _translated(package: dict[str, Any], language: str) -> dict[str, Any]:
@@ -75,10 +92,15 @@ def _translated(package: dict[str, Any], language: str) -> dict[str, Any]:
 
 
 def cheapest(operators: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a place's ``min_price``: the lowest of each kind of price, in all currencies."""
+    """Return a location's ``min_price``: the lowest of each kind of price, in all currencies."""
     prices = [item["prices"] for operator in operators for item in operator["packages"] if item["type"] == "sim"]
     kinds = prices[0] if prices else {}
     return {kind: min((price[kind] for price in prices), key=lambda amounts: amounts["USD"]) for kind in kinds}
+
+
+def form_of(name: str, count: int) -> int:
+    """Return which of several documented forms something has: always the same for the same name, from 0 on."""
+    return zlib.crc32(name.encode()) % count
 
 
 def slug_of(name: str) -> str:
@@ -89,7 +111,13 @@ def slug_of(name: str) -> str:
 
 def in_all_currencies(amount: float) -> dict[str, float]:
     """Return an amount of US dollars in the 18 currencies Airalo lists."""
-    return {code: round(amount * rate, digits) for code, (rate, digits) in CURRENCIES.items()}
+    return in_currencies(amount, tuple(CURRENCIES))
+
+
+def in_currencies(amount: float, codes: tuple[str, ...]) -> dict[str, float]:
+    """Return an amount of US dollars in some currencies."""
+    rates = {code: CURRENCIES[code] for code in codes}
+    return {code: round(amount * rate, digits) for code, (rate, digits) in rates.items()}
 
 
 def installation(operator: str, coverage: str, apn: str | None, *, by_qr: bool) -> str:

@@ -77,5 +77,5 @@ def error_only(status: int, message: str) -> ApiError:
 
 
 def control_error(message: Any, status: int = 400) -> ApiError:
-    """An error of the emulator's own control routes."""
+    """Return an error of the emulator's own control routes."""
     return ApiError(Response.of(status, {"error": str(message)}))

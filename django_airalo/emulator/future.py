@@ -12,15 +12,15 @@ from .faults import Fault
 from .ledger import Row
 from .messages import php_json
 from .orders import buy, new_request_id, plan_of
-from .times import minute
+from .state import EmulatorState
+from .times import minute, parsed
 from .webhook_bodies import failure_body
-from .world import World
 
 DAY = 86_400
 
 
 def schedule(
-    world: World,
+    state: EmulatorState,
     *,
     package_id: str,
     quantity: int,
@@ -34,7 +34,7 @@ def schedule(
 ) -> str:
     """Write a future order into the ledger and return its request id. Nothing is paid before it is due."""
     request_id = new_request_id()
-    world.ledger.insert(
+    state.ledger.insert(
         "future_orders",
         request_id=request_id,
         package_id=package_id,
@@ -50,31 +50,31 @@ def schedule(
     return request_id
 
 
-def due(world: World) -> list[str]:
+def due(state: EmulatorState) -> list[str]:
     """Return the request ids of what must be bought now. The test packages are never bought."""
-    rows = world.ledger.rows(
+    rows = state.ledger.rows(
         "SELECT request_id, package_id FROM future_orders WHERE status = 'pending' AND due_at <= ? ORDER BY due_at",
         (time.time(),),
     )
     return [row["request_id"] for row in rows if row["package_id"] not in TEST_FUTURE_PACKAGES]
 
 
-def process(world: World, request_id: str) -> int | None:
+def process(state: EmulatorState, request_id: str) -> int | None:
     """Buy what a pending future order asks for and return the order's id.
 
     What cannot be bought any more fails, says so by webhook, and returns None.
     """
-    ledger = world.ledger
+    ledger = state.ledger
     with ledger.transaction():
-        row = find(world, request_id)
+        row = find(state, request_id)
         if row is None or row["status"] != "pending":
             return None
         plan = json.loads(row["plan"])
         fault = Fault(**plan["fault"])
         try:
             number = buy(
-                world,
-                world.catalogue.packages[row["package_id"]],
+                state,
+                state.catalogue.packages[row["package_id"]],
                 row["quantity"],
                 plan["quantity_sent"],
                 row["description"],
@@ -85,7 +85,7 @@ def process(world: World, request_id: str) -> int | None:
                 share=json.loads(row["share"] or "null"),
             )
         except ApiError as error:
-            _fail(world, row, error)
+            _fail(state, row, error)
             return None
         status = "failed" if fault.webhook == "failure" else "processed"
         ledger.execute(
@@ -94,29 +94,40 @@ def process(world: World, request_id: str) -> int | None:
     return number
 
 
-def _fail(world: World, row: Row, error: ApiError) -> None:
-    world.ledger.execute("UPDATE future_orders SET status = 'failed' WHERE request_id = ?", (row["request_id"],))
-    if world.options.sandbox or not row["webhook_url"]:
+def _fail(state: EmulatorState, row: Row, error: ApiError) -> None:
+    state.ledger.execute("UPDATE future_orders SET status = 'failed' WHERE request_id = ?", (row["request_id"],))
+    if state.options.sandbox or not row["webhook_url"]:
         return
-    told = json.loads(error.response.body)
+    error_body = json.loads(error.response.body)
     # Without a code it is the quantity that is not there any more.
-    fault = Fault(failure_code=told.get("code", 33), failure_reason=told.get("reason"))
-    world.ledger.insert(
+    fault = Fault(failure_code=error_body.get("code", 33), failure_reason=error_body.get("reason"))
+    state.ledger.insert(
         "webhooks",
         purchase_id=None,
         kind="failure",
         url=row["webhook_url"],
-        body=php_json(failure_body(row["request_id"], fault, world.options)),
+        body=php_json(failure_body(row["request_id"], fault, state.options)),
         due_at=time.time(),
         state="pending",
     )
 
 
-def find(world: World, request_id: str) -> Row | None:
+def find(state: EmulatorState, request_id: str) -> Row | None:
     """Return a future order."""
-    return world.ledger.row("SELECT * FROM future_orders WHERE request_id = ?", (request_id,))
+    return state.ledger.row("SELECT * FROM future_orders WHERE request_id = ?", (request_id,))
 
 
 def dates(due_at: float) -> dict[str, str]:
     """Return when an order is due and until when it may be cancelled, as Airalo writes it."""
     return {"due_date": minute(due_at), "latest_cancellation_date": minute(due_at - DAY)}
+
+
+def change(state: EmulatorState, request_id: str, fields: dict[str, Any]) -> None:
+    """Change ``description``, ``quantity``, ``package_id`` or ``due_date`` of a future order."""
+    columns: dict[str, Any] = {
+        name: fields[name] for name in ("description", "quantity", "package_id") if name in fields
+    }
+    if "due_date" in fields:
+        columns["due_at"] = parsed(fields["due_date"], "%Y-%m-%d %H:%M")
+    for name, value in columns.items():
+        state.ledger.execute(f"UPDATE future_orders SET {name} = ? WHERE request_id = ?", (value, request_id))

@@ -17,14 +17,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-VERSION = 2  # of the tables below; a ledger is not carried over from one to another
+VERSION = 4  # of the tables below; a ledger is not carried over from one to another
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS requests (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, remote TEXT, method TEXT NOT NULL, path TEXT NOT NULL,
-    endpoint TEXT NOT NULL, call INTEGER NOT NULL, body TEXT NOT NULL, fault TEXT, status INTEGER
+    endpoint TEXT NOT NULL, call INTEGER NOT NULL, body TEXT NOT NULL, description TEXT, fault TEXT, status INTEGER
 );
 CREATE INDEX IF NOT EXISTS requests_call ON requests (endpoint, call);
+CREATE INDEX IF NOT EXISTS requests_description ON requests (description) WHERE description IS NOT NULL;
 CREATE TABLE IF NOT EXISTS tokens (
     token TEXT PRIMARY KEY, issued_at REAL NOT NULL, expires_at REAL NOT NULL, revoked_at REAL
 );
@@ -35,13 +36,15 @@ CREATE TABLE IF NOT EXISTS stock (package_id TEXT PRIMARY KEY, quantity INTEGER 
 CREATE TABLE IF NOT EXISTS purchases (
     id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, request_id TEXT UNIQUE, description TEXT,
     package_id TEXT NOT NULL, quantity INTEGER NOT NULL, price TEXT NOT NULL, created_at REAL NOT NULL,
-    due_at REAL NOT NULL, listed_at REAL, status TEXT NOT NULL, webhook_url TEXT, brand TEXT,
-    plan TEXT NOT NULL, type TEXT NOT NULL DEFAULT 'sim', iccid TEXT, share TEXT
+    due_at REAL NOT NULL, fulfilled_at REAL, listed_at REAL, status TEXT NOT NULL, webhook_url TEXT, brand TEXT,
+    plan TEXT NOT NULL, type TEXT NOT NULL DEFAULT 'sim', iccid TEXT, share TEXT,
+    override TEXT
 );
 CREATE INDEX IF NOT EXISTS purchases_due ON purchases (status, due_at);
 CREATE INDEX IF NOT EXISTS purchases_description ON purchases (description);
 CREATE TABLE IF NOT EXISTS esims (
     id INTEGER PRIMARY KEY, purchase_id INTEGER NOT NULL, iccid TEXT, matching_id TEXT NOT NULL, body TEXT NOT NULL,
+    shown_at REAL, sims_at REAL, later TEXT, later_at REAL, later_in TEXT,
     brand TEXT, recycled_at REAL, data_used INTEGER NOT NULL DEFAULT 0, voice_used INTEGER NOT NULL DEFAULT 0,
     text_used INTEGER NOT NULL DEFAULT 0, usage TEXT
 );
@@ -72,14 +75,14 @@ CREATE TABLE IF NOT EXISTS webhooks (
     held INTEGER, held_until REAL
 );
 CREATE INDEX IF NOT EXISTS webhooks_due ON webhooks (state, due_at);
-CREATE TABLE IF NOT EXISTS pushes (
+CREATE TABLE IF NOT EXISTS delivery_attempts (
     id INTEGER PRIMARY KEY, webhook_id INTEGER, purchase_id INTEGER, at REAL NOT NULL, kind TEXT NOT NULL,
     url TEXT NOT NULL, body BLOB NOT NULL, status INTEGER, error TEXT
 );
 """
 TABLES = (
     *("requests", "tokens", "optins", "stock", "purchases", "esims", "esim_packages", "future_orders"),
-    *("refunds", "vouchers", "webhooks", "pushes"),
+    *("refunds", "vouchers", "webhooks", "delivery_attempts"),
 )
 
 Row = dict[str, Any]
@@ -97,7 +100,7 @@ class Ledger:
     """A thread-safe SQLite file (or memory, when ``path`` is None) with a few named queries."""
 
     def __init__(self, path: Path | str | None = None, balance: Decimal = Decimal("10000.00")) -> None:
-        self.path = Path(path) if path is not None else None
+        self.path: Path | None = Path(path) if path is not None else None
         self._lock = threading.RLock()
         self._depth = 0
         self._closed = False
@@ -110,8 +113,8 @@ class Ledger:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._check_version()
         self._connection.executescript(SCHEMA)
-        # Two emulators must never hand out the same order id or ICCID, because a shop keeps both
-        # for ever: each new ledger starts its numbers somewhere else.
+        # Two emulators must never hand out the same order id or ICCID, because a shop keeps
+        # both: each new ledger starts its numbers somewhere else.
         self.first_value("balance", str(balance))
         self.first_value("credit", str(balance))
         self.first_value("first_order_id", str(100_000 + secrets.randbelow(800_000)))
@@ -223,11 +226,19 @@ class Ledger:
 
     # --- requests and tokens ---
 
-    def request_seen(self, endpoint: str, method: str, path: str, body: str, remote: str) -> tuple[int, int]:
-        """Write down a request; return the row's id and which call of its endpoint this is, from 1 on."""
+    def request_seen(
+        self, endpoint: str, method: str, path: str, body: str, remote: str, description: str = ""
+    ) -> tuple[int, int, int]:
+        """Write down a request; return the row's id, and which call of its endpoint this is.
+
+        The latter twice, both from 1 on: among all, and among those with the same description (1 if it has none).
+        """
         with self.transaction():
             last = self.row("SELECT max(call) AS call FROM requests WHERE endpoint = ?", (endpoint,))
             call = ((last["call"] if last else None) or 0) + 1
+            earlier = self.row(
+                "SELECT count(*) AS n FROM requests WHERE description = ? AND endpoint = ?", (description, endpoint)
+            )
             number = self.insert(
                 "requests",
                 at=time.time(),
@@ -237,15 +248,16 @@ class Ledger:
                 endpoint=endpoint,
                 call=call,
                 body=body,
+                description=description or None,
             )
-        return number, call
+        return number, call, 1 + (earlier["n"] if earlier else 0)
 
     def request_answered(self, number: int, status: int | None, fault: str | None) -> None:
         """Add how a request was answered; a status of None means that the connection was closed instead."""
         self.execute("UPDATE requests SET status = ?, fault = ? WHERE id = ?", (status, fault, number))
 
     def token_valid(self, token: str) -> bool:
-        """Whether the token was issued here, is not over and was not revoked."""
+        """Return whether the token was issued here, is not over and was not revoked."""
         found = self.row(
             "SELECT 1 FROM tokens WHERE token = ? AND revoked_at IS NULL AND expires_at > ?", (token, time.time())
         )

@@ -49,5 +49,5 @@ class RateLimits:
 
 
 def too_many(headers: dict[str, str] | None = None) -> ApiError:
-    """The 429 of the documentation."""
+    """Return the 429 of the documentation."""
     return message_only(429, "Too Many Attempts.", headers)

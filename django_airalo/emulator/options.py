@@ -1,4 +1,4 @@
-"""What the emulator can be told: one field per keyword of ``Emulator``; most are options of the command line."""
+"""What the emulator can be set to: one field per keyword of ``Emulator``; most are options of the command line."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from .fault_presets import RANDOM
+
 DEFAULT_CLIENT_ID = "emulator-client"
 DEFAULT_CLIENT_SECRET = "emulator-secret"  # noqa: S105  an invented credential of an invented partner
 WEBHOOK_SHAPES = ("enveloped", "flat", "nested")
+NET_PRICES = ("mixed", "always", "null", "absent")
+EARLIEST = ("day-after-tomorrow", "48-hours")
+IDLE_ENDS = ("reset", "silent", "close")
 PRICING_MODELS = ("net_pricing", "discount_pricing")
 
 # Calls allowed per number of seconds. Airalo publishes 3/min for the token (all clients of one partner together),
@@ -71,6 +76,14 @@ class Options:
     pricing_model: str = "net_pricing"
     #: Per cent off the retail price under ``discount_pricing``.
     discount_percentage: int = 20
+    #: How the answer to an order tells the net price under ``net_pricing``: ``always``, as ``null``, or not at all
+    #: (``absent``; then ``text`` and ``voice`` are missing, too). Documented are all; ``mixed`` chooses by the package.
+    answer_net_price: str = "mixed"
+    #: Whether the answer to an order has ``sharing``, as earlier documents had it. That of 2026 has it in the list of
+    #: eSIMs alone.
+    sharing_in_answers: bool = False
+    #: The confirmation code of every eSIM, which GET /v2/sims alone shows. ``None`` gives one in six operators codes.
+    confirmation_code: str | None = None
     #: The names of brands that exist. ``None`` means any.
     brands: tuple[str, ...] | None = None
     #: More top-ups of one eSIM than this are refused with ``order_exceed_limit`` (undocumented). ``None`` means never.
@@ -85,12 +98,32 @@ class Options:
     keyed_pages: bool = True
     #: Show the ``test-…`` packages in the catalogue too (they can always be ordered).
     list_test_packages: bool = False
+    #: Whether the account has universal packages: ``filter[type]=universal``, and top-ups of such an eSIM by
+    #: ``filter[country]``. They are not in Airalo's public documents; their shape is assumed like that of a region.
+    universal: bool = False
     #: Whether the partner may see the product information of packages. If not, the answer is 403.
     product_information: bool = True
+    #: The language of product information: German, as documented, whatever is asked for. ``None`` follows
+    #: ``Accept-Language``.
+    product_information_language: str | None = "de"
     #: The rows of ``GET /v2/packages/overrides``; their real shape is not known.
     overrides: tuple[dict[str, Any], ...] = ()
-    #: Whether the order list has asynchronous orders that failed (not known of Airalo's).
-    list_failed: bool = False
+    #: From when a future order may be due, of which Airalo says two things: ``day-after-tomorrow`` (in UTC, from its
+    #: midnight on) or ``48-hours`` (from now).
+    future_earliest: str = "day-after-tomorrow"
+    #: Whether the list of future orders shows their descriptions. In Airalo's examples all of them are empty, which may
+    #: be because none was given; if not, no future order can be found by its description before it is due.
+    future_descriptions: bool = True
+    #: The most codes of one kind that a call for vouchers may make: 100 by Airalo's SDK, nothing by its documents.
+    #: ``None`` means no limit.
+    most_vouchers: int | None = 100
+    #: Whether an opt-in to ``webhook_credit_limit`` or ``email_credit_limit`` needs ``levels``, of which Airalo says
+    #: two things.
+    levels_required: bool = False
+    #: Whether refusals (422 and 404) come under status 200, as several of the documented examples stand.
+    refusals_under_200: bool = False
+    #: Whether the order list has asynchronous orders that failed. That one can filter by this status implies it.
+    list_failed: bool = True
     #: Seconds between the fulfilment of an order and its being found in the order list.
     listing_delay: float = 0.0
     #: The shape of a success webhook, ``enveloped``, ``flat`` or ``nested``.
@@ -120,6 +153,14 @@ class Options:
     limits: dict[str, tuple[int, float]] = field(default_factory=lambda: dict(DOCUMENTED_LIMITS))
     #: The share of calls that get a fault drawn at random from the seed, from 0 to 1.
     fault_rate: float = 0.0
+    #: The groups of faults that are drawn from: ``usual``, ``doubt``, ``webhooks``, ``proxy``, ``parts``, ``iccids``,
+    #: ``codes`` and ``outages``.
+    random_faults: tuple[str, ...] = ("usual",)
+    #: Seconds after which an idle connection is lost, as behind a NAT that forgets it. ``None`` means never.
+    idle_limit: float | None = None
+    #: How a lost connection shows: ``reset`` (a reset when it is used next), ``silent`` (what comes next is never
+    #: answered) or ``close`` (it is closed in an orderly way).
+    idle_end: str = "reset"
 
     def __post_init__(self) -> None:
         self.check()
@@ -130,6 +171,15 @@ class Options:
             raise ValueError(f"webhook_shape must be one of {', '.join(WEBHOOK_SHAPES)}")
         if self.pricing_model not in PRICING_MODELS:
             raise ValueError(f"pricing_model must be one of {', '.join(PRICING_MODELS)}")
+        if self.answer_net_price not in NET_PRICES:
+            raise ValueError(f"answer_net_price must be one of {', '.join(NET_PRICES)}")
+        if self.future_earliest not in EARLIEST:
+            raise ValueError(f"future_earliest must be one of {', '.join(EARLIEST)}")
+        unknown = sorted(set(self.random_faults) - set(RANDOM))
+        if unknown:
+            raise ValueError(f"random_faults has no {', '.join(unknown)}; there are {', '.join(RANDOM)}")
+        if self.idle_end not in IDLE_ENDS:
+            raise ValueError(f"idle_end must be one of {', '.join(IDLE_ENDS)}")
         if not 0 <= self.fault_rate <= 1:
             raise ValueError("fault_rate must be between 0 and 1")
         self.balance = Decimal(str(self.balance))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import time
 from typing import Any
 
-from .catalogue_parts import Package, installation
-from .esims import sims_of
+from . import order_overrides
+from .catalogue_parts import Package, form_of, installation
+from .esims import listed_sims_of, sims_of
 from .ledger import Row
+from .state import EmulatorState
 from .times import timestamp
-from .world import World
 
 GUIDES = {"en": "https://www.example.com/help/getting-started"}
-USER = {
+USER: dict[str, Any] = {
     "id": 120,
     "created_at": "2024-01-15 09:30:00",
     "name": "Emulated Partner",
@@ -29,12 +31,18 @@ USER = {
 }
 
 
-def answer(world: World, purchase: Row) -> dict[str, Any]:
-    """Return an order as the answer to the POST that made it, and so in its webhook."""
-    if purchase.get("type") == "topup":
-        return _topup(world, purchase)
-    package = world.catalogue.packages[purchase["package_id"]]
-    order: dict[str, Any] = {
+def answer(state: EmulatorState, purchase: Row, at: float | None = None) -> dict[str, Any]:
+    """Return an order as the answer to the POST that made it, and so in its webhook.
+
+    ``at`` is the moment (seconds since 1970) whose eSIMs are shown; None is now.
+    """
+    order = _topup(state, purchase) if purchase.get("type") == "topup" else _esim_order(state, purchase, at)
+    return order | order_overrides.in_answer(purchase)
+
+
+def _esim_order(state: EmulatorState, purchase: Row, at: float | None) -> dict[str, Any]:
+    package = state.catalogue.packages[purchase["package_id"]]
+    return {
         "id": purchase["id"],
         "code": purchase["code"],
         "currency": "USD",
@@ -50,33 +58,22 @@ def answer(world: World, purchase: Row) -> dict[str, Any]:
         "price": package.price,
         "created_at": timestamp(purchase["created_at"]),
         **_texts(package),
-        "text": package.text,
-        "voice": package.voice,
-        "net_price": None if world.discount else package.net_price,
+        **_paid(state, package, purchase["quantity"]),
         "brand_settings_name": purchase["brand"],
-        "pricing_model": world.options.pricing_model,
-        "sims": sims_of(world, purchase),
+        "sims": sims_of(state, purchase, time.time() if at is None else at),
     }
-    if world.discount:
-        paid = world.unit_price(package)
-        order |= {
-            "discount_percentage": world.options.discount_percentage,
-            "discount_amount": round(package.price - paid, 2),
-            "unit_paid_price": paid,
-            "total_amount_paid": round(paid * purchase["quantity"], 2),
-        }
-    return order
 
 
-def _topup(world: World, purchase: Row) -> dict[str, Any]:
-    # As documented: no eSIM, not even its ICCID outside the description, and no installation texts.
-    package = world.catalogue.topups[purchase["package_id"]]
-    return {
+def _topup(state: EmulatorState, purchase: Row) -> dict[str, Any]:
+    """Return the answer to a top-up: no eSIM, and its ICCID at most in the description."""
+    package = state.catalogue.topups[purchase["package_id"]]
+    content = {
         "package_id": package.id,
-        "quantity": "1",
+        "quantity": 1,
         "type": "topup",
         "description": purchase["description"],
-        "esim_type": "Prepaid",
+        # One of the documented examples has the type of the operator in this place.
+        "esim_type": "local" if form_of(package.id, 2) else "Prepaid",
         "validity": package.days,
         "package": package.full_title,
         "data": package.data,
@@ -85,16 +82,45 @@ def _topup(world: World, purchase: Row) -> dict[str, Any]:
         "id": purchase["id"],
         "code": purchase["code"],
         "currency": "USD",
-        "manual_installation": "",
-        "qrcode_installation": "",
-        "installation_guides": GUIDES,
+        **_texts(package),
+        **_paid(state, package, 1),
     }
+    return content | {"net_price": None} if state.discount else content
 
 
-def listed(world: World, purchase: Row, include: set[str]) -> dict[str, Any]:
-    """Return an order as the order list shows it: other types than in the answer, and parts on request."""
+def _paid(state: EmulatorState, package: Package, quantity: int) -> dict[str, Any]:
+    """Return what an answer tells of the price paid, and of messages and minutes beside it.
+
+    Under discount pricing there is no net price, but the discount of one eSIM and the total of all. Under net pricing
+    the documented examples have a net price with ``text`` and ``voice``, or none of the three.
+    """
+    spoken = {"text": package.text, "voice": package.voice}
+    model = {"pricing_model": state.options.pricing_model}
+    if state.discount:
+        paid = state.unit_price(package)
+        return {
+            **spoken,
+            **model,
+            "discount_percentage": state.options.discount_percentage,
+            "discount_amount": round(package.price - paid, 2),
+            "unit_paid_price": paid,
+            "total_amount_paid": round(paid * quantity, 2),
+        }
+    form = state.options.answer_net_price
+    if form == "mixed":
+        form = ("always", "always", "null", "absent")[form_of(package.id, 4)]
+    if form == "absent":
+        return model
+    return {**spoken, "net_price": package.net_price if form == "always" else None, **model}
+
+
+def listed(state: EmulatorState, purchase: Row, include: set[str], *, alone: bool = False) -> dict[str, Any]:
+    """Return an order as the order list shows it, or one that is asked for ``alone``.
+
+    It has other types than in the answer, nothing of its cost, and parts on request.
+    """
     topup = purchase["type"] == "topup"
-    package = (world.catalogue.topups if topup else world.catalogue.packages)[purchase["package_id"]]
+    package = (state.catalogue.topups if topup else state.catalogue.packages)[purchase["package_id"]]
     order: dict[str, Any] = {
         "id": purchase["id"],
         "created_at": timestamp(purchase["created_at"]),
@@ -112,13 +138,14 @@ def listed(world: World, purchase: Row, include: set[str]) -> dict[str, Any]:
         **_texts(package, empty=topup),
     }
     if "sims" in include:
-        order["sims"] = sims_of(world, purchase)
+        order["sims"] = listed_sims_of(state, purchase, time.time(), alone=alone)
     if "user" in include:
         order["user"] = dict(USER)
     if "status" in include:
         name = purchase["status"].replace("_", " ").capitalize()
         order["status"] = {"name": name, "slug": purchase["status"]}
-    return order
+    optional = {"sims", "user", "status"} - include
+    return order | {name: value for name, value in order_overrides.in_list(purchase).items() if name not in optional}
 
 
 def share_of(brand: str | None, wanted: dict[str, Any] | None) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from . import usage
 from .catalogue_data import TEST_PACKAGES
 from .catalogue_parts import Package
 from .errors import business, invalid
-from .esims import deliver
+from .esims import deliver, sims_of
 from .faults import Fault
 from .ledger import Row
 from .messages import php_json
 from .order_bodies import answer, share_of
+from .state import EmulatorState
 from .webhook_bodies import credit_limit_body, failure_body, success_body
-from .world import World
 
 NANOID = string.ascii_letters + string.digits + "-_"
 
@@ -31,7 +31,7 @@ def new_request_id() -> str:
 
 
 def buy(
-    world: World,
+    state: EmulatorState,
     package: Package,
     quantity: int,
     quantity_sent: Any,
@@ -49,9 +49,9 @@ def buy(
     ``iccid`` is the eSIM a top-up is for; ``share`` is how an eSIM is sent on: to_email, sharing_option and
     copy_address. Raises ApiError, with nothing written, when the package's code, stock or the balance forbid it.
     """
-    refuse(world, package)
-    ledger, options = world.ledger, world.options
-    price = Decimal("0") if options.sandbox else Decimal(str(world.unit_price(package))) * quantity
+    refuse(state, package)
+    ledger, options = state.ledger, state.options
+    price = Decimal("0") if options.sandbox else Decimal(str(state.unit_price(package))) * quantity
     delay = options.webhook_delay if fault.webhook_delay is None else fault.webhook_delay
     now = time.time()
     with ledger.transaction():
@@ -64,7 +64,7 @@ def buy(
             raise business(11, f"{ledger.balance}")
         if stock is not None:
             ledger.execute("UPDATE stock SET quantity = quantity - ? WHERE package_id = ?", (quantity, package.id))
-        spend(world, price)
+        spend(state, price)
         last = ledger.row("SELECT max(id) AS id FROM purchases")
         number = (last["id"] if last and last["id"] else int(ledger.value("first_order_id"))) + 1
         plan = {"fault": plan_of(fault), "quantity_sent": quantity_sent}
@@ -90,16 +90,16 @@ def buy(
     return number
 
 
-def spend(world: World, price: Decimal) -> None:
+def spend(state: EmulatorState, price: Decimal) -> None:
     """Take a price from the balance, and tell who opted in that so much of the credit is used.
 
     The credit is what the balance was set to last. Which levels Airalo tells who chose none is not documented: all.
     """
-    ledger = world.ledger
-    before, after = (_used(world, balance) for balance in (ledger.balance, ledger.balance - price))
+    ledger = state.ledger
+    before, after = (_used(state, balance) for balance in (ledger.balance, ledger.balance - price))
     ledger.balance -= price
     opted_in = ledger.row("SELECT * FROM optins WHERE type = 'webhook_credit_limit'")
-    if opted_in is None or world.options.sandbox:
+    if opted_in is None or state.options.sandbox:
         return
     for level in json.loads(opted_in["levels"] or "[50, 70, 80, 90]"):
         if before < level <= after:
@@ -114,17 +114,17 @@ def spend(world: World, price: Decimal) -> None:
             )
 
 
-def _used(world: World, balance: Decimal) -> Decimal:
-    credit = Decimal(world.ledger.value("credit"))
+def _used(state: EmulatorState, balance: Decimal) -> Decimal:
+    credit = Decimal(state.ledger.value("credit"))
     return 100 * (credit - balance) / credit if credit > 0 else Decimal(0)
 
 
-def refuse(world: World, package: Package) -> None:
+def refuse(state: EmulatorState, package: Package) -> None:
     """Raise ApiError for a package that cannot be bought: a test package, or one that was withdrawn."""
     code = TEST_PACKAGES.get(package.id)
     if code is not None:
         raise business(code, "0" if code in (11, 33) else "")
-    if package.id in world.withdrawn:
+    if package.id in state.withdrawn:
         raise business(23 if package.kind == "topup" else 34)
 
 
@@ -144,6 +144,17 @@ PLANNED = (
     "repeat_iccid",
     "no_iccid",
     "listing_delay",
+    "webhook_wait",
+    "again_after",
+    "again_shape",
+    "iccid_form",
+    "codes",
+    "codes_delay",
+    "codes_later_in",
+    "first_sims",
+    "rest",
+    "rest_delay",
+    "rest_only",
 )
 
 
@@ -153,12 +164,12 @@ def plan_of(fault: Fault) -> dict[str, Any]:
     return {name: getattr(fault, name) for name in PLANNED}
 
 
-def fulfil(world: World, number: int) -> list[int]:
+def fulfil(state: EmulatorState, number: int) -> list[int]:
     """Deliver a pending purchase (or fail it) and queue its webhooks, all in one transaction.
 
     Returns the ids of the webhooks; nothing happens to a purchase that is no longer pending.
     """
-    ledger = world.ledger
+    ledger = state.ledger
     with ledger.transaction():
         purchase = ledger.row("SELECT * FROM purchases WHERE id = ? AND status = 'pending'", (number,))
         if purchase is None:
@@ -169,47 +180,74 @@ def fulfil(world: World, number: int) -> list[int]:
             ledger.balance += Decimal(purchase["price"])
             ledger.execute("UPDATE purchases SET status = 'failed', price = '0.00' WHERE id = ?", (number,))
         else:
-            deliver(world, purchase, fault, now)
-            usage.add_package(world, purchase, now)
-            delay = world.options.listing_delay if fault.listing_delay is None else fault.listing_delay
+            deliver(state, purchase, fault, now)
+            usage.add_package(state, purchase, now)
+            delay = state.options.listing_delay if fault.listing_delay is None else fault.listing_delay
             ledger.execute(
-                "UPDATE purchases SET status = 'completed', listed_at = ? WHERE id = ?", (now + delay, number)
+                "UPDATE purchases SET status = 'completed', fulfilled_at = ?, listed_at = ? WHERE id = ?",
+                (now, now + delay, number),
             )
-        return _queue_webhooks(world, purchase, fault, now)
+        return _queue_webhooks(state, purchase, fault, now)
 
 
-def _queue_webhooks(world: World, purchase: Row, fault: Fault, now: float) -> list[int]:
-    if world.options.sandbox or not purchase["webhook_url"] or fault.webhook == "none":
+def _queue_webhooks(state: EmulatorState, purchase: Row, fault: Fault, now: float) -> list[int]:
+    """Queue the webhooks of an order; return the ids of the first ones, without those that come again later."""
+    if state.options.sandbox or not purchase["webhook_url"]:
         return []
     queued: list[int] = []
-    for kind in fault.webhook.split("-then-"):
-        body = webhook_body(world, purchase["id"], kind, fault)
+    kinds = [] if fault.webhook == "none" else fault.webhook.split("-then-")
+    due_at = now + fault.webhook_wait
+    for kind in kinds:
+        body = webhook_body(state, purchase["id"], kind, fault, at=now)
         for copy in range(fault.copies):
             after = queued[-1] if queued and not (fault.parallel and copy) else None
-            queued.append(
-                world.ledger.insert(
-                    "webhooks",
-                    purchase_id=purchase["id"],
-                    kind=kind,
-                    url=purchase["webhook_url"],
-                    body=body,
-                    due_at=now,
-                    state="pending",
-                    after_id=after,
-                    held=fault.hold_for or None,
-                    held_until=now + fault.hold_at_most,
-                )
-            )
+            held = {"after_id": after, "held": fault.hold_for or None, "held_until": now + fault.hold_at_most}
+            queued.append(_queue(state, purchase, kind, body, due_at, **held))
+        if fault.again_after is not None:
+            body = webhook_body(state, purchase["id"], kind, fault, fault.again_shape, at=now)
+            _queue(state, purchase, kind, body, due_at + fault.again_after)
+    if fault.first_sims is not None and fault.rest == "webhook":
+        later = now + max(fault.rest_delay, 0.001)
+        body = webhook_body(state, purchase["id"], "success", fault, at=later, after=now if fault.rest_only else 0.0)
+        _queue(state, purchase, "success", body, later)
     return queued
 
 
-def webhook_body(world: World, number: int, kind: str, fault: Fault, shape: str | None = None) -> bytes:
-    """Return the bytes of a success or failure webhook of an order, as they will be signed."""
-    purchase = world.ledger.row("SELECT * FROM purchases WHERE id = ?", (number,))
+def _queue(state: EmulatorState, purchase: Row, kind: str, body: bytes, due_at: float, **held: Any) -> int:
+    return state.ledger.insert(
+        "webhooks",
+        purchase_id=purchase["id"],
+        kind=kind,
+        url=purchase["webhook_url"],
+        body=body,
+        due_at=due_at,
+        state="pending",
+        **held,
+    )
+
+
+def webhook_body(
+    state: EmulatorState,
+    number: int,
+    kind: str,
+    fault: Fault,
+    shape: str | None = None,
+    *,
+    at: float | None = None,
+    after: float = 0.0,
+) -> bytes:
+    """Return the bytes of a success or failure webhook of an order, as they will be signed.
+
+    ``at`` is the moment whose eSIMs are told (None: now), ``after`` one after which they must have come.
+    """
+    purchase = state.ledger.row("SELECT * FROM purchases WHERE id = ?", (number,))
     if purchase is None:
         raise KeyError(number)
-    options = world.options
+    options = state.options
     if kind == "success":
         wanted = shape or fault.webhook_shape or options.webhook_shape
-        return php_json(success_body(answer(world, purchase), purchase["request_id"], wanted))
+        order = answer(state, purchase, at)
+        if after:
+            order["sims"] = sims_of(state, purchase, time.time() if at is None else at, after=after)
+        return php_json(success_body(order, purchase["request_id"], wanted))
     return php_json(failure_body(purchase["request_id"], fault, options))

@@ -26,9 +26,9 @@ from .endpoints import (
 )
 from .faults import Fault
 from .messages import Request, Response
-from .world import World
+from .state import EmulatorState
 
-Handler = Callable[[World, Request, Fault], Response]
+Handler = Callable[[EmulatorState, Request, Fault], Response]
 
 
 @dataclass(frozen=True)

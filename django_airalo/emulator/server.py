@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import ssl
 import struct
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from .dispatch import Outcome, dispatch
+from .core import EmulatorCore
+from .dispatch import Outcome
 from .ledger import LedgerClosedError
 from .messages import Request, Response
-from .world import World
 
 LARGEST_BODY = 10 * 1024 * 1024
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one world. Remembers its open connections, so that stopping really ends them."""
+    """Serves one emulator. Remembers its open connections, so that stopping really ends them."""
 
     daemon_threads = True
     block_on_close = False
     allow_reuse_port = False
     request_queue_size = 256
 
-    def __init__(self, address: tuple[str, int], world: World, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, address: tuple[str, int], core: EmulatorCore, tls: ssl.SSLContext | None = None) -> None:
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         self.scheme = "https" if tls else "http"
         self._tls = tls
-        self.world = world
+        self.core = core
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(address, Handler)
@@ -97,6 +99,42 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
     timeout = 120
+    _answered_at: float | None = None  # on the monotonic clock; None before the first answer
+
+    def handle_one_request(self) -> None:
+        """Read and answer one request, unless the connection was idle for so long that it counts as lost."""
+        if self._is_lost():
+            self.close_connection = True
+            return
+        super().handle_one_request()
+        self._answered_at = time.monotonic()
+
+    def _is_lost(self) -> bool:
+        """Wait for the next request as long as the option ``idle_limit`` says; afterwards lose what comes."""
+        state = self.server.core.state
+        limit = state.options.idle_limit
+        if limit is None or self._answered_at is None:
+            return False
+        if self._wait_readable(max(0.0, self._answered_at + limit - time.monotonic())):
+            return False
+        if state.options.idle_end == "close":
+            return True
+        self._wait_readable(None)
+        if self.server.scheme == "http" and not self.connection.recv(1, socket.MSG_PEEK):
+            return True  # the caller closed it in an orderly way
+        state.count_lost_connection()
+        if state.options.idle_end == "silent":
+            self.connection.settimeout(None)
+            while self.connection.recv(65_536):
+                continue
+        else:
+            self._reset_connection()
+        return True
+
+    def _wait_readable(self, seconds: float | None) -> bool:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.connection, selectors.EVENT_READ)
+            return bool(selector.select(seconds))
 
     def _handle(self) -> None:
         body = self._read_body()
@@ -108,7 +146,7 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError:  # an address that cannot be taken apart
             self._send(Response.of(400, {"message": "Bad Request"}), Outcome(None))
             return
-        outcome = dispatch(self.server.world, request)
+        outcome = self.server.core.dispatch(request)
         if outcome.response is None:
             self._reset_connection()
         else:
@@ -178,7 +216,7 @@ class Handler(BaseHTTPRequestHandler):
         for start in range(0, len(body), size):
             self.wfile.write(body[start : start + size])
             self.wfile.flush()
-            self.server.world.stopping.wait(seconds / pieces)
+            self.server.core.state.stopping.wait(seconds / pieces)
 
     def _end_connection(self) -> None:
         self.close_connection = True
@@ -192,3 +230,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing; calls are logged where their faults are known."""
+
+
+def local_address(scheme: str, host: str, port: int) -> str:
+    """Return the URL of a listening socket; one that listens everywhere is reached on this machine."""
+    shown = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104  compared, not bound
+    try:
+        socket.inet_pton(socket.AF_INET6, shown)
+    except OSError:
+        return f"{scheme}://{shown}:{port}"
+    return f"{scheme}://[{shown}]:{port}"

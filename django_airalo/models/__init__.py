@@ -1,21 +1,24 @@
-from .account import BalanceRecord, Heartbeat, SubmissionPause
+from .account import BalanceRecord, Heartbeat, SubmissionPause, UnknownOutcomes
 from .catalogue import Country, Operator, Package, PackagePrice
+from .deployment import Deployment, ListedPurchase
 from .devices import CompatibleDevice
 from .esims import Esim, EsimInstructions, EsimPackage
 from .fields import EncryptedTextField
-from .orders import EsimOrder, OrderEvent
-from .pricing import ExchangeRate, PricingRule, SellingPrice
+from .order_events import OrderEvent
+from .orders import EsimOrder
+from .pricing import ExchangeRate, PricingRule
 from .refunds import Refund, RefundReason
-from .syncs import CatalogueSync
+from .selling_prices import SellingPrice
+from .syncs import SyncRun
 from .usage import UsageRecord, UsageStatus
 from .vouchers import Voucher
 from .webhooks import WebhookEvent
 
 __all__ = [
     "BalanceRecord",
-    "CatalogueSync",
     "CompatibleDevice",
     "Country",
+    "Deployment",
     "EncryptedTextField",
     "Esim",
     "EsimInstructions",
@@ -23,6 +26,7 @@ __all__ = [
     "EsimPackage",
     "ExchangeRate",
     "Heartbeat",
+    "ListedPurchase",
     "Operator",
     "OrderEvent",
     "Package",
@@ -32,6 +36,8 @@ __all__ = [
     "RefundReason",
     "SellingPrice",
     "SubmissionPause",
+    "SyncRun",
+    "UnknownOutcomes",
     "UsageRecord",
     "UsageStatus",
     "Voucher",

@@ -2,12 +2,56 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar, Self
+
 from django.db import models
+from django.db.models import Case, Q, Value, When
+from django.db.models.functions import Length
 from django.utils.translation import gettext_lazy as _
 
+from django_airalo.device_names import model_words, words_of
 
-class CompatibleDevice(models.Model):
-    """A device of Airalo's list. ``services.find_devices()`` searches them.
+from . import field_types as t
+from .managers import AiraloModel, PrimaryManager
+
+
+class CompatibleDeviceQuerySet(models.QuerySet["CompatibleDevice"]):
+    """Devices as people write them: case, blanks, punctuation and the brand do not matter."""
+
+    def search(self, text: str) -> Self:
+        """Return the devices whose names have all words of a text, in any order, the best first.
+
+        The last word may be unfinished, for suggestions while a customer types. Numbers must be whole: they tell one
+        model from the next.
+        """
+        words = words_of(text)
+        if not words:
+            return self.none()
+        *whole, last = words
+        fits = Q()
+        for word in whole:
+            fits &= Q(words__contains=f" {word} ")
+        fits &= Q(words__contains=f" {last}" if last.isalpha() else f" {last} ")
+        named = self._named(words)
+        rank = Case(When(named, then=Value(0)), default=Value(1))
+        return self.filter(fits | named).order_by(rank, Length("words"), "name")
+
+    def named(self, text: str) -> Self:
+        """Return the device that has exactly this name, with or without its brand."""
+        words = words_of(text)
+        return self.filter(self._named(words)) if words else self.none()
+
+    def _named(self, words: tuple[str, ...]) -> Q:
+        """Return the condition for a device whose name consists of these words."""
+        written = "".join(words)
+        return Q(joined=written) | Q(joined_with_brand=written)
+
+
+CompatibleDevicePrimaryManager = PrimaryManager.from_queryset(CompatibleDeviceQuerySet)
+
+
+class CompatibleDevice(AiraloModel):
+    """A device of Airalo's list.
 
     Attributes:
         os (str): its system, in Airalo's words; empty if Airalo does not say.
@@ -15,16 +59,32 @@ class CompatibleDevice(models.Model):
         name (str): which it is.
     """
 
-    os = models.CharField(_("system"), max_length=32, blank=True, help_text=_("In Airalo's words."))
-    brand = models.CharField(_("brand"), max_length=64)
-    name = models.CharField(_("name"), max_length=128, db_index=True)
+    os: t.Char = models.CharField(_("system"), max_length=32, blank=True, help_text=_("In Airalo's words."))
+    brand: t.Char = models.CharField(_("brand"), max_length=64)
+    name: t.Char = models.CharField(_("name"), max_length=128, db_index=True)
     # What is compared: databases disagree about which letters are the same.
-    key = models.CharField(_("key"), max_length=255, unique=True, editable=False)
+    key: t.Char = models.CharField(_("key"), max_length=255, unique=True, editable=False)
+    # What is searched, see device_names: all words with blanks around them; the name's words without blanks.
+    words: t.Char = models.CharField(_("words"), max_length=255, default="", editable=False)
+    joined: t.Char = models.CharField(_("joined"), max_length=255, default="", db_index=True, editable=False)
+    joined_with_brand: t.Char = models.CharField(
+        _("joined with brand"), max_length=255, default="", db_index=True, editable=False
+    )
+
+    objects: ClassVar[Any] = CompatibleDeviceQuerySet.as_manager()
+    primary: ClassVar[Any] = CompatibleDevicePrimaryManager()
 
     class Meta:
-        verbose_name = _("compatible device")
-        verbose_name_plural = _("compatible devices")
-        ordering = ("brand", "name")
+        verbose_name: ClassVar[Any] = _("compatible device")
+        verbose_name_plural: ClassVar[Any] = _("compatible devices")
+        ordering: ClassVar[tuple[str, ...]] = ("brand", "name")
 
     def __str__(self) -> str:
         return f"{self.brand} {self.name}"
+
+    def set_words(self) -> None:
+        """Derive what is searched from brand and name."""
+        brand, model = words_of(self.brand), model_words(self.brand, self.name)
+        self.words = f" {' '.join((*brand, *model))} "[:255]
+        self.joined = "".join(model)[:255]
+        self.joined_with_brand = "".join((*brand, *model))[:255]

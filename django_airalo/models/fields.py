@@ -1,7 +1,7 @@
 """A text field that is encrypted in the database.
 
-Own code, since the packages that exist return ciphertext on a wrong key, swallow the error, or pickle.
-The cipher is Fernet of ``cryptography`` (AES-128-CBC and HMAC-SHA256).
+The existing packages return ciphertext for a wrong key, ignore the error, or use pickle. The cipher is Fernet of
+``cryptography`` (AES-128-CBC and HMAC-SHA256).
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ if TYPE_CHECKING:
 else:
     TextField = models.TextField
 
-#: Says which cipher wrote a value, so that another one can be added.
+#: The prefix of a stored value, which names the cipher, so that another cipher can be added later.
 PREFIX = "f1:"
 
 
 def cipher() -> MultiFernet:
-    """The cipher of the settings: encrypts with the first key, decrypts with any.
+    """Return the cipher of the settings, which encrypts with the first key and decrypts with any.
 
     The keys are ``AIRALO_ENCRYPTION_KEYS``, then those derived from ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``. The
-    derived ones encrypt only while the setting is empty; that they go on decrypting lets a shop set keys later.
-    Raises ``AiraloConfigurationError`` for a key that is not a Fernet key.
+    derived keys encrypt only while the setting is empty. They always decrypt, so a shop can set keys of its own later.
+
+    Raises:
+        AiraloConfigurationError: if a key is not a Fernet key.
     """
     return MultiFernet(_ciphers())
 
@@ -55,28 +57,33 @@ def _made(keys: tuple[str, ...], secret_key: str, fallbacks: tuple[str, ...]) ->
 
 
 def _derive(secret: str) -> str:
-    # SECRET_KEY is long and random already, so a fast hash under a name of our own is enough.
+    # SECRET_KEY is long and random, so a fast hash with a prefix is enough.
     digest = hashlib.sha256(b"django_airalo.encryption\x00" + str(secret).encode()).digest()
     return base64.urlsafe_b64encode(digest).decode()
 
 
 def encrypt(value: str) -> str:
+    """Return the ciphertext of a value, with its prefix."""
     return PREFIX + cipher().encrypt(value.encode("utf-8", "surrogateescape")).decode()
 
 
 def decrypt(stored: str) -> str:
-    """The clear text. Raises ``DecryptionError`` if no key fits, rather than hand out garbage as an activation code."""
+    """Return the plain text of a stored value.
+
+    Raises:
+        DecryptionError: if no key fits, so that ciphertext is never delivered as an activation code.
+    """
     try:
         return cipher().decrypt(stored.removeprefix(PREFIX)).decode("utf-8", "surrogateescape")
-    except (InvalidToken, ValueError) as error:  # ValueError: it is not even ASCII
+    except (InvalidToken, ValueError) as error:  # ValueError: not ASCII
         raise DecryptionError(
-            "A stored secret fits none of the keys. Put the key it was written with back into "
+            "A stored secret fits none of the keys. Put the key that it was encrypted with back into "
             "AIRALO_ENCRYPTION_KEYS (or SECRET_KEY_FALLBACKS if the keys come from SECRET_KEY)."
         ) from error
 
 
 def is_current(stored: str) -> bool:
-    """Whether a value was written with the key that encrypts now, so that it needs no other key."""
+    """Return whether a value was encrypted with the current first key, so that it needs no other key."""
     try:
         _ciphers()[0].decrypt(stored.removeprefix(PREFIX))
     except (InvalidToken, ValueError):
@@ -87,14 +94,14 @@ def is_current(stored: str) -> bool:
 class _ExactlyEmpty(Exact):
     def get_prep_lookup(self) -> Any:
         if self.rhs != "":
-            raise FieldError("An encrypted field can be compared with the empty string only.")
+            raise FieldError("An encrypted field can only be compared with the empty string.")
         return self.rhs
 
 
 class EncryptedTextField(TextField):
-    """Text that is clear in Python and encrypted in the database. Cannot be searched or ordered by.
+    """A text field that is plain in Python and encrypted in the database. It cannot be searched or sorted by.
 
-    An empty string is stored as such: that there is nothing is no secret. Bytes that are no UTF-8 survive as
+    An empty string is stored unencrypted, since it is no secret. Bytes that are not UTF-8 are kept with
     ``surrogateescape``.
     """
 
@@ -106,7 +113,7 @@ class EncryptedTextField(TextField):
         return decrypt(value) if value else value
 
     def get_lookup(self, lookup_name: str) -> Any:
-        """Only ``isnull``, and ``exact`` for the empty string, can work on ciphertext."""
+        """Return the lookups that work on ciphertext: ``isnull``, and ``exact`` for the empty string."""
         if lookup_name == "exact":
             return _ExactlyEmpty
         return super().get_lookup(lookup_name) if lookup_name == "isnull" else None

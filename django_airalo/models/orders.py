@@ -1,10 +1,9 @@
-"""An order for eSIMs and the log of what happened to it."""
+"""An order for eSIMs."""
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -17,100 +16,117 @@ from django.utils.translation import pgettext_lazy
 
 from django_airalo.html import safe_html
 
-from .signalled import Signalled
+from . import field_types as t
+from .leases import Lease, LeaseQuerySet
+from .managers import PrimaryManager
+from .mixins import Costed
+from .references import REFERENCE_LENGTH, new_reference
 
 #: Airalo's documented limit for one order.
 MAX_QUANTITY = 50
-REFERENCE_LENGTH = 32
 
 
-def new_reference() -> str:
-    """A random token nobody can guess.
-
-    All are of one length, so none is a prefix of another, and of hex digits, so none means anything else in a
-    ``LIKE`` search (which may ignore case and takes ``_`` and ``%`` for wildcards).
-    """
-    return secrets.token_hex(REFERENCE_LENGTH // 2)
-
-
-def is_nobody(user: Any) -> bool:
-    """Whether it is ``None`` or an anonymous user, who own nothing."""
+def is_anonymous(user: Any) -> bool:
+    """Return whether ``user`` is ``None`` or an anonymous user, who own nothing."""
     return getattr(user, "pk", user) is None
 
 
-class EsimOrderQuerySet(models.QuerySet["EsimOrder"]):
-    """Which orders to look at. All of these can be combined."""
+class EsimOrderQuerySet(LeaseQuerySet["EsimOrder"]):
+    """A queryset of orders. All of its methods can be combined."""
 
-    def of_user(self, user: Any) -> EsimOrderQuerySet:
-        """The orders that belong to ``user``. None if nobody is logged in, rather than those of all guests."""
-        return self.none() if is_nobody(user) else self.filter(user=user)
+    def for_user(self, user: Any) -> EsimOrderQuerySet:
+        """Return the orders of ``user``. An anonymous user has none, not those of all guests."""
+        return self.none() if is_anonymous(user) else self.filter(user=user)
 
     def due(self, now: datetime) -> EsimOrderQuerySet:
-        """The orders that the sweep must look at, the longest waiting first."""
+        """Return the orders that are due, the longest overdue first."""
         return self.filter(due_at__lte=now).order_by("due_at")
 
-    def late(self, since: datetime) -> EsimOrderQuerySet:
-        """The orders that nobody dealt with since, or that were to be sent already then and are not: each try that
-        Airalo does not take moves ``due_at`` on. A future order is to be sent when it is placed, too."""
-        return self.filter(Q(due_at__lte=since) | Q(status=EsimOrder.Status.PENDING, created_at__lte=since))
+    def overdue(self, before: datetime) -> EsimOrderQuerySet:
+        """Return the orders that have been due since ``before``, or pending since then.
+
+        Pending orders are compared by ``created_at``, since each failed attempt postpones ``due_at``. This includes
+        future orders, which are submitted when they are placed.
+        """
+        return self.filter(Q(due_at__lte=before) | Q(status=EsimOrder.Status.PENDING, created_at__lte=before))
 
     def waiting(self) -> EsimOrderQuerySet:
-        """The orders whose eSIM is still to come."""
+        """Return the orders whose eSIM has not been delivered yet."""
         return self.exclude(status__in=EsimOrder.FINAL)
 
     def unconfirmed(self) -> EsimOrderQuerySet:
-        """The orders of which nobody knows whether Airalo accepted them."""
+        """Return the orders of which it is unknown whether Airalo accepted them."""
         return self.filter(status=EsimOrder.Status.UNCONFIRMED)
 
     def needing_attention(self) -> EsimOrderQuerySet:
-        """The orders that a person should look at."""
+        """Return the orders that an operator should look at."""
         return self.exclude(attention="")
 
 
-class EsimOrder(models.Model):
-    """One order for eSIMs of one package, or for a top-up. Written by :mod:`django_airalo.services` only.
+EsimOrderPrimaryManager = PrimaryManager.from_queryset(EsimOrderQuerySet)
 
-    The row is the fact and the queue: ``due_at`` says when the sweep must look at it next.
+
+class EsimOrder(Costed):
+    """One order for eSIMs of one package, or for a top-up. Only :mod:`django_airalo.services` writes it.
+
+    The row is also the queue: ``due_at`` says when the sweep processes the order next.
 
     Attributes:
-        reference (str): random, 32 hex digits. Airalo gets it at the front of the description, so the order is found
-            by it in Airalo's Partner Platform. Good for URLs too.
-        idempotency_key (str or None): the shop's own key: one key, one order.
-        user (User or None): whose order it is; ``None`` for guests and imported orders.
+        reference (str): 32 hex digits, derived from the idempotency key and the deployment's secret; random without a
+            key. Airalo gets it at the front of the description, so the order can be found by it in Airalo's Partner
+            Platform. It can also be used in URLs.
+        idempotency_key (str or None): the shop's own key. Each key makes one order.
+        deployment (str): the short name of the deployment that placed the order. No other deployment sends it.
+        user (User or None): the owner of the order; ``None`` for guests and imported orders.
         type (str): ``sim`` for new eSIMs, ``topup`` for a top-up.
-        mode (str): ``async`` (Airalo delivers later) or ``sync`` (with its answer).
+        mode (str): ``async`` (Airalo delivers later) or ``sync`` (Airalo delivers with its response).
         package_id (str): Airalo's package.
-        quantity (int): how many eSIMs were ordered; 1 for a top-up.
-        esim (Esim or None): the eSIM that a top-up is for. An eSIM has its top-ups in ``esim.topups``.
-        esims: the eSIMs that were delivered, ``Esim`` rows, as a manager; none for a top-up.
-        description (str): the shop's own words, which Airalo gets behind the reference.
-        brand_settings_name (str): the brand that was asked for; empty if none.
-        to_email (str): where Airalo itself mails the eSIM; empty if nowhere.
-        sharing_option (list): what that mail has: ``link``, ``pdf`` or both.
+        quantity (int): the number of eSIMs ordered; 1 for a top-up. For a refused order, 0 if the given number cannot
+            be stored.
+        esim (Esim or None): the eSIM that a top-up is for. The top-ups of an eSIM are ``esim.topups``.
+        esims: the delivered eSIMs, ``Esim`` rows, as a manager; none for a top-up.
+        delivered_quantity (int): the number of delivered eSIMs.
+        description (str): the shop's own text, which Airalo gets after the reference.
+        brand_settings_name (str): the requested brand; empty if none.
+        to_email (str): the address to which Airalo e-mails the eSIM; empty if none.
+        sharing_option (list): what that e-mail contains: ``link``, ``pdf`` or both.
         copy_address (list): addresses that get a copy of it.
-        webhook_url (str): the order's own webhook address; empty for that of the settings.
+        webhook_url (str): the order's own webhook URL; empty for that of the settings.
         status (str): one of ``EsimOrder.Status``.
-        attention (str): why a person should look at it, a line for each reason; empty if nobody need.
-        due_at (datetime or None): when the sweep looks at it next; ``None`` if never. While it is ``submitting``, the
-            end of the lease of the worker that sends it.
-        due_date (datetime or None): when Airalo shall deliver a future order; ``None`` for all others.
-        latest_cancellation_date (datetime or None): until when a future order can be cancelled, as Airalo says.
-        cancel_requested_at (datetime or None): when the shop asked to cancel a future order, until Airalo has answered.
-        is_imported (bool): made outside of this shop and taken over by ``services.import_orders()``. Airalo does not
-            know its reference.
-        request_id (str or None): Airalo's name for an asynchronous order, once it is accepted.
+        attention (str): why an operator should look at the order, one line for each reason; else empty.
+        due_at (datetime or None): when the sweep processes the order next; ``None`` if never. While the order is
+            ``submitting``, the end of the lease of the worker that sends it.
+        requested_due_date (datetime or None): the delivery time that the shop requested for a future order, to the
+            minute; ``None`` for other orders.
+        due_date (datetime or None): when Airalo delivers a future order, which Airalo may have changed; ``None`` for
+            other orders.
+        in_doubt_until (datetime or None): until when a purchase by an attempt whose outcome is unknown may still appear
+            on Airalo's list; ``None`` if no attempt is in doubt, or a look-up after that time found nothing.
+        latest_cancellation_date (datetime or None): until when Airalo allows a future order to be cancelled.
+        cancel_requested_at (datetime or None): when the shop requested to cancel a future order, until Airalo has
+            responded.
+        refused_call (dict or None): the arguments of a call that was refused and recorded, as JSON. Texts that no
+            database can store are escaped, and long ones are cut. ``None`` for other orders. See
+            ``is_refused_at_placing``.
+        is_imported (bool): whether it was placed outside of this shop and imported by ``operations.import_orders()``.
+            Airalo does not know its reference.
+        duplicate_of (EsimOrder or None): the order that Airalo fulfilled twice, if this is its second purchase. A
+            duplicate is kept for a refund. It has no user, sends no signals, and is never delivered to the customer.
+        duplicates: the second purchases of this order, ``EsimOrder`` rows, as a manager; usually none.
+        request_id (str or None): Airalo's id of an asynchronous order, once it is accepted.
         airalo_order_id (int or None): Airalo's id, once it is delivered.
         airalo_order_code (str): Airalo's code, such as ``20260105-412345``, once it is delivered.
-        price (Decimal or None): Airalo's retail price in ``currency``, once it is delivered: not what the customer
-            paid. Airalo does not say whether it is the price of one eSIM or of all.
-        net_price (Decimal or None): what the shop pays Airalo, likewise; ``None`` under Airalo's discount pricing.
-        currency (str): of both prices, three letters; empty until the order is delivered.
-        error_code (int or None): Airalo's code of what went wrong last.
-        error_reason (str): what went wrong last; empty if nothing did. A pending order says here why it waits.
+        currency (str): the currency of ``price``, three letters; empty until the order is delivered.
+        price (Decimal or None): Airalo's retail price, once the order is delivered. It is not what the customer paid.
+            It is assumed to be the price of one eSIM; Airalo does not document that.
+        error_code (int or None): Airalo's code of the last error.
+        error_reason (str): the last error; empty if there was none. For a pending order, why it waits; for a refused
+            order, which value was wrong.
         manual_installation (str): how to install by hand, HTML as Airalo sent it. Show ``manual_installation_html``.
-        qrcode_installation (str): how to install by QR code, likewise. Show ``qrcode_installation_html``.
-        created_at (datetime): when it was placed; for an imported order, when Airalo says that it was made.
-        submitted_at (datetime or None): when the last try to send it began.
+        qrcode_installation (str): how to install by QR code, HTML as Airalo sent it. Show
+            ``qrcode_installation_html``.
+        created_at (datetime): when it was placed; for an imported order, when it was placed according to Airalo.
+        submitted_at (datetime or None): when the last attempt to send it began.
         accepted_at (datetime or None): when it became accepted, if it did.
         scheduled_at (datetime or None): when it became scheduled, if it did.
         unconfirmed_at (datetime or None): when it became unconfirmed, if it did.
@@ -118,7 +134,7 @@ class EsimOrder(models.Model):
         failed_at (datetime or None): when it became failed, if it did.
         cancelled_at (datetime or None): when it became cancelled, if it did.
         events: its log, ``OrderEvent`` rows, the oldest first, as a manager.
-        webhook_events: the ``WebhookEvent`` rows that told of it, as a manager.
+        webhook_events: the ``WebhookEvent`` rows about it, as a manager.
     """
 
     class Status(models.TextChoices):
@@ -139,10 +155,14 @@ class EsimOrder(models.Model):
         ASYNC = "async", pgettext_lazy("eSIM order", "Asynchronous")
         SYNC = "sync", pgettext_lazy("eSIM order", "Synchronous")
 
-    #: Statuses in which nothing is expected any more. (What may be delivered all the same is looked up for a while.)
+    #: Statuses after which no change is expected. (An order that may still be delivered is looked up for some time.)
     FINAL = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+    #: To submit it. An attempt with another number has lost the order.
+    SUBMISSION_LEASE: ClassVar[Lease] = Lease("due_at", fence=("status", "attempt"))
+    #: To look it up. News of the order ends it.
+    LOOK_UP_LEASE: ClassVar[Lease] = Lease("due_at", fence=("status", "due_at", "lookups"))
 
-    reference = models.CharField(
+    reference: t.Char = models.CharField(
         _("reference"),
         max_length=REFERENCE_LENGTH,
         unique=True,
@@ -150,15 +170,22 @@ class EsimOrder(models.Model):
         editable=False,
         help_text=_("Sent to Airalo at the front of the description, to find the order again."),
     )
-    idempotency_key = models.CharField(
+    idempotency_key: t.OptionalChar = models.CharField(
         _("idempotency key"),
         max_length=255,
         unique=True,
         null=True,
         blank=True,
-        help_text=_("The shop's own key: one key, one order."),
+        help_text=_("The shop's own key. Each key makes one order."),
     )
-    user = models.ForeignKey(
+    deployment: t.Char = models.CharField(
+        _("deployment"),
+        max_length=16,
+        blank=True,
+        editable=False,
+        help_text=_("The short name of the deployment that placed the order. No other one sends it."),
+    )
+    user: models.ForeignKey[Any, Any] = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("user"),
         null=True,
@@ -166,15 +193,15 @@ class EsimOrder(models.Model):
         on_delete=models.SET_NULL,
         related_name="airalo_orders",
     )
-    type = models.CharField(_("type"), max_length=5, choices=Type, default=Type.SIM)
-    mode = models.CharField(
+    type: t.Char = models.CharField(_("type"), max_length=5, choices=Type, default=Type.SIM)
+    mode: t.Char = models.CharField(
         _("mode"),
         max_length=5,
         choices=Mode,
         default=Mode.ASYNC,
-        help_text=_("Whether Airalo delivers with its answer (synchronous) or later, by webhook or look-up."),
+        help_text=_("Whether Airalo delivers with its response (synchronous) or later, by webhook or look-up."),
     )
-    esim = models.ForeignKey(
+    esim: models.ForeignKey[Any, Any] = models.ForeignKey(
         "django_airalo.Esim",
         verbose_name=_("Airalo eSIM"),
         null=True,
@@ -183,78 +210,126 @@ class EsimOrder(models.Model):
         related_name="topups",
         help_text=_("The eSIM that a top-up is for."),
     )
-    package_id = models.CharField(_("package"), max_length=255)
-    quantity = models.PositiveSmallIntegerField(
+    package_id: t.Char = models.CharField(_("package"), max_length=255)
+    quantity: t.PositiveSmallInteger = models.PositiveSmallIntegerField(
         _("quantity"), default=1, validators=[MinValueValidator(1), MaxValueValidator(MAX_QUANTITY)]
     )
-    description = models.TextField(_("description"), blank=True, help_text=_("The shop's own words, sent to Airalo."))
-    brand_settings_name = models.CharField(_("brand"), max_length=255, blank=True)
-    to_email = models.EmailField(_("e-mail"), blank=True, help_text=_("Airalo itself sends the eSIM there."))
-    sharing_option = models.JSONField(_("sharing options"), default=list, blank=True)
-    copy_address = models.JSONField(_("copies to"), default=list, blank=True)
-    webhook_url = models.URLField(_("webhook URL"), max_length=500, blank=True, help_text=_("Overrides the setting."))
-    due_date = models.DateTimeField(
-        _("due date"), null=True, blank=True, help_text=_("When Airalo shall deliver a future order.")
+    delivered_quantity: t.PositiveSmallInteger = models.PositiveSmallIntegerField(
+        _("delivered"), default=0, help_text=_("The number of eSIMs that Airalo has delivered.")
     )
-    latest_cancellation_date = models.DateTimeField(_("can be cancelled until"), null=True, blank=True)
-    cancel_requested_at = models.DateTimeField(
-        _("cancellation asked for at"), null=True, blank=True, help_text=_("Kept until Airalo has answered.")
+    description: t.Text = models.TextField(
+        _("description"), blank=True, help_text=_("The shop's own text, sent to Airalo.")
     )
-    is_imported = models.BooleanField(
-        _("imported"), default=False, help_text=_("Made outside of this shop, so Airalo does not know its reference.")
+    brand_settings_name: t.Char = models.CharField(_("brand"), max_length=255, blank=True)
+    to_email: t.Email = models.EmailField(
+        _("e-mail"), blank=True, help_text=_("Airalo e-mails the eSIM to this address.")
+    )
+    sharing_option: t.JSON = models.JSONField(_("sharing options"), default=list, blank=True)
+    copy_address: t.JSON = models.JSONField(_("copies to"), default=list, blank=True)
+    webhook_url: t.URL = models.URLField(
+        _("webhook URL"), max_length=500, blank=True, help_text=_("Overrides the setting.")
+    )
+    requested_due_date: t.OptionalDateTime = models.DateTimeField(
+        _("requested due date"),
+        null=True,
+        blank=True,
+        help_text=_("As the shop requested it. Airalo may have changed it."),
+    )
+    due_date: t.OptionalDateTime = models.DateTimeField(
+        _("due date"), null=True, blank=True, help_text=_("When Airalo delivers a future order.")
+    )
+    latest_cancellation_date: t.OptionalDateTime = models.DateTimeField(
+        _("can be cancelled until"), null=True, blank=True
+    )
+    cancel_requested_at: t.OptionalDateTime = models.DateTimeField(
+        _("cancellation requested at"), null=True, blank=True, help_text=_("Kept until Airalo has responded.")
+    )
+    refused_call: t.JSON = models.JSONField(
+        _("refused call"), null=True, blank=True, help_text=_("The call that place_order() refused. It was never sent.")
+    )
+    is_imported: t.Boolean = models.BooleanField(
+        _("imported"), default=False, help_text=_("Placed outside of this shop, so Airalo does not know its reference.")
     )
 
-    status = models.CharField(_("status"), max_length=11, choices=Status, default=Status.PENDING)
-    attempt = models.PositiveIntegerField(
-        _("attempt"), default=0, help_text=_("Number of the last try to submit; only its owner may write the outcome.")
+    duplicate_of: models.ForeignKey[EsimOrder | None, EsimOrder | None] = models.ForeignKey(
+        "self",
+        verbose_name=_("duplicate of"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="duplicates",
+        help_text=_("The order that Airalo fulfilled twice. Kept for a refund, never delivered to the customer."),
     )
-    lookups = models.PositiveIntegerField(_("look-ups"), default=0)
-    look_up_first = models.BooleanField(
+
+    status: t.Char = models.CharField(_("status"), max_length=11, choices=Status, default=Status.PENDING)
+    attempt: t.PositiveInteger = models.PositiveIntegerField(
+        _("attempt"),
+        default=0,
+        help_text=_("The number of the last attempt. Only the worker of that attempt may write the outcome."),
+    )
+    lookups: t.PositiveInteger = models.PositiveIntegerField(_("look-ups"), default=0)
+    look_up_first: t.Boolean = models.BooleanField(
         _("look up first"),
         default=False,
-        help_text=_("The last try may have reached Airalo, so the next one looks the order up before it buys."),
+        help_text=_("The last attempt may have reached Airalo, so the next one looks up the order before it buys."),
     )
-    due_at = models.DateTimeField(_("due at"), null=True, blank=True, db_index=True)
-    attention = models.TextField(_("needs attention"), blank=True, help_text=_("Why a person should look at it."))
-
-    request_id = models.CharField(_("request_id"), max_length=255, unique=True, null=True, blank=True)
-    airalo_order_id = models.BigIntegerField(_("Airalo order id"), null=True, blank=True, db_index=True)
-    airalo_order_code = models.CharField(_("Airalo order code"), max_length=64, blank=True)
-    currency = models.CharField(_("currency"), max_length=3, blank=True)
-    price = models.DecimalField(_("retail price"), max_digits=12, decimal_places=2, null=True, blank=True)
-    net_price = models.DecimalField(_("net price"), max_digits=12, decimal_places=2, null=True, blank=True)
-    manual_installation = models.TextField(
-        _("instructions by hand"), blank=True, help_text=_("HTML as Airalo sent it: show manual_installation_html.")
+    due_at: t.OptionalDateTime = models.DateTimeField(_("due at"), null=True, blank=True, db_index=True)
+    in_doubt_until: t.OptionalDateTime = models.DateTimeField(
+        _("in doubt until"),
+        null=True,
+        blank=True,
+        help_text=_("Until then a purchase by an attempt whose outcome is unknown may appear on Airalo's list."),
     )
-    qrcode_installation = models.TextField(
-        _("instructions by QR code"), blank=True, help_text=_("HTML as Airalo sent it: show qrcode_installation_html.")
+    attention: t.Text = models.TextField(
+        _("needs attention"), blank=True, help_text=_("Why an operator should look at the order.")
     )
-    error_code = models.IntegerField(_("error code"), null=True, blank=True)
-    error_reason = models.TextField(_("error"), blank=True)
 
-    created_at = models.DateTimeField(_("placed at"), default=timezone.now, editable=False)
-    submitted_at = models.DateTimeField(_("submitted at"), null=True, blank=True)
-    accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
-    scheduled_at = models.DateTimeField(_("scheduled at"), null=True, blank=True)
-    unconfirmed_at = models.DateTimeField(_("unconfirmed since"), null=True, blank=True)
-    completed_at = models.DateTimeField(_("completed at"), null=True, blank=True)
-    failed_at = models.DateTimeField(_("failed at"), null=True, blank=True)
-    cancelled_at = models.DateTimeField(_("cancelled at"), null=True, blank=True)
+    request_id: t.OptionalChar = models.CharField(_("request_id"), max_length=255, unique=True, null=True, blank=True)
+    airalo_order_id: t.OptionalBigInteger = models.BigIntegerField(
+        _("Airalo order id"), null=True, blank=True, db_index=True
+    )
+    airalo_order_code: t.Char = models.CharField(_("Airalo order code"), max_length=64, blank=True)
+    currency: t.Char = models.CharField(_("currency"), max_length=3, blank=True)
+    price: t.OptionalDecimal = models.DecimalField(
+        _("retail price"), max_digits=12, decimal_places=2, null=True, blank=True
+    )
+    manual_installation: t.Text = models.TextField(
+        _("instructions by hand"), blank=True, help_text=_("HTML as Airalo sent it. Show manual_installation_html.")
+    )
+    qrcode_installation: t.Text = models.TextField(
+        _("instructions by QR code"), blank=True, help_text=_("HTML as Airalo sent it. Show qrcode_installation_html.")
+    )
+    error_code: t.OptionalInteger = models.IntegerField(_("error code"), null=True, blank=True)
+    error_reason: t.Text = models.TextField(_("error"), blank=True)
 
-    objects = EsimOrderQuerySet.as_manager()
+    created_at: t.DateTime = models.DateTimeField(_("placed at"), default=timezone.now, editable=False)
+    submitted_at: t.OptionalDateTime = models.DateTimeField(_("submitted at"), null=True, blank=True)
+    accepted_at: t.OptionalDateTime = models.DateTimeField(_("accepted at"), null=True, blank=True)
+    scheduled_at: t.OptionalDateTime = models.DateTimeField(_("scheduled at"), null=True, blank=True)
+    unconfirmed_at: t.OptionalDateTime = models.DateTimeField(_("unconfirmed since"), null=True, blank=True)
+    completed_at: t.OptionalDateTime = models.DateTimeField(_("completed at"), null=True, blank=True)
+    failed_at: t.OptionalDateTime = models.DateTimeField(_("failed at"), null=True, blank=True)
+    cancelled_at: t.OptionalDateTime = models.DateTimeField(_("cancelled at"), null=True, blank=True)
+
+    objects: ClassVar[models.Manager[EsimOrder]] = EsimOrderQuerySet.as_manager()
+    primary: ClassVar[PrimaryManager[Self]] = EsimOrderPrimaryManager()
 
     class Meta:
-        verbose_name = _("Airalo order")
-        verbose_name_plural = _("Airalo orders")
-        ordering = ("-id",)
-        indexes = [
+        verbose_name: ClassVar[Any] = _("Airalo order")
+        verbose_name_plural: ClassVar[Any] = _("Airalo orders")
+        ordering: ClassVar[tuple[str, ...]] = ("-id",)
+        permissions: ClassVar[list[tuple[str, Any]]] = [
+            ("force_submission", _("Can submit orders in doubt before the grace period is over"))
+        ]
+        indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["status", "created_at"], name="airalo_order_status"),
             models.Index(fields=["package_id"], name="airalo_order_package"),
             models.Index(fields=["to_email"], name="airalo_order_to_email"),
         ]
-        constraints = [
+        constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
-                condition=models.Q(quantity__gte=1, quantity__lte=MAX_QUANTITY), name="airalo_order_quantity"
+                condition=models.Q(quantity__gte=1, quantity__lte=MAX_QUANTITY) | models.Q(refused_call__isnull=False),
+                name="airalo_order_quantity",
             ),
             models.CheckConstraint(
                 condition=models.Q(
@@ -278,22 +353,37 @@ class EsimOrder(models.Model):
 
     @property
     def is_topup(self) -> bool:
-        """Whether it adds to an eSIM that exists, instead of making new ones."""
+        """Whether it tops up an existing eSIM instead of buying new ones."""
         return self.type == self.Type.TOPUP
 
     @property
     def is_future(self) -> bool:
-        """Whether Airalo shall deliver it at a date to come (or was to)."""
+        """Whether Airalo delivers it at a date that the shop chose."""
         return self.due_date is not None
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more is expected to happen."""
+        """Whether its status is not expected to change."""
         return self.status in self.FINAL
 
     @property
+    def is_refused_at_placing(self) -> bool:
+        """Whether ``place_order()`` refused it and recorded that. It was never sent to Airalo."""
+        return self.refused_call is not None
+
+    @property
+    def missing(self) -> int:
+        """The number of ordered eSIMs that are not delivered yet; 0 for a top-up, which has no eSIMs of its own."""
+        return 0 if self.is_topup else max(0, self.quantity - self.delivered_quantity)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is completed and no eSIM is missing. Needs no query."""
+        return self.status == self.Status.COMPLETED and not self.missing
+
+    @property
     def airalo_description(self) -> str:
-        """What Airalo gets as ``description``, which is the reference and then the shop's own words."""
+        """The ``description`` that is sent to Airalo, which is the reference followed by the shop's own text."""
         return f"{self.reference} {self.description}".rstrip()
 
     @property
@@ -305,57 +395,3 @@ class EsimOrder(models.Model):
     def qrcode_installation_html(self) -> SafeString:
         """Airalo's instructions for installing the eSIM with its QR code, safe to show."""
         return safe_html(self.qrcode_installation)
-
-
-class OrderEventQuerySet(models.QuerySet["OrderEvent"]):
-    """Which events to look at."""
-
-    def unsignalled(self, now: datetime) -> OrderEventQuerySet:
-        """The events whose signal has yet to be sent (again), in their order."""
-        return self.filter(signal_due_at__lte=now).order_by("id")
-
-
-class OrderEvent(Signalled):
-    """One thing that happened to an order. A change of status is signalled from here.
-
-    Attributes:
-        order (EsimOrder): an order has its log in ``order.events``, the oldest first.
-        kind (str): one of ``OrderEvent.Kind``.
-        old_status (str): for a change of status, the one before; else empty.
-        new_status (str): for a change of status, the one from then on; else empty.
-        source (str): who brought the news: ``shop``, ``submit``, ``webhook``, ``look-up``, ``sweep``, ``operator`` or
-            ``import``.
-        late (bool): it came after the order had failed, had been cancelled, or was another worker's.
-        detail (str): more about it, for a person.
-        attempt (int): the number of the order's last try to be sent when it happened.
-        created_at (datetime): when it happened.
-    """
-
-    class Kind(models.TextChoices):
-        PLACED = "placed", pgettext_lazy("order event", "Placed")
-        STATUS_CHANGED = "status_changed", pgettext_lazy("order event", "Status changed")
-        LOOKED_UP = "looked_up", pgettext_lazy("order event", "Looked up")
-        NOTED = "noted", pgettext_lazy("order event", "Noted")
-        ATTENTION = "attention", pgettext_lazy("order event", "Needs attention")
-
-    order = models.ForeignKey(EsimOrder, verbose_name=_("order"), on_delete=models.CASCADE, related_name="events")
-    kind = models.CharField(_("kind"), max_length=14, choices=Kind)
-    old_status = models.CharField(_("from"), max_length=11, choices=EsimOrder.Status, blank=True)
-    new_status = models.CharField(_("to"), max_length=11, choices=EsimOrder.Status, blank=True)
-    source = models.CharField(_("source"), max_length=20, blank=True, help_text=_("Who brought the news."))
-    late = models.BooleanField(_("late"), default=False, help_text=_("It came after the order had been given up."))
-    detail = models.TextField(_("detail"), blank=True)
-    attempt = models.PositiveIntegerField(_("attempt"), default=0)
-    created_at = models.DateTimeField(_("at"), default=timezone.now, editable=False)
-
-    objects = OrderEventQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("order event")
-        verbose_name_plural = _("order events")
-        ordering = ("id",)
-
-    def __str__(self) -> str:
-        if self.kind == self.Kind.STATUS_CHANGED:
-            return f"{self.get_old_status_display()} → {self.get_new_status_display()}"
-        return self.get_kind_display()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar, Self
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from . import field_types as t
 from .esims import Esim
-from .outgoing import Outgoing, OutgoingQuerySet
+from .managers import PrimaryManager
+from .outbound import OutboundRequest, OutboundRequestQuerySet
 
 #: Airalo's limit of characters.
 MAX_NOTES = 255
@@ -41,11 +45,14 @@ class RefundReason(models.TextChoices):
     OTHERS = "OTHERS", pgettext_lazy("refund", "Something else")
 
 
-class RefundQuerySet(OutgoingQuerySet["Refund"]):
+class RefundQuerySet(OutboundRequestQuerySet["Refund"]):
     """Which refunds to look at."""
 
 
-class Refund(Outgoing):
+RefundPrimaryManager = PrimaryManager.from_queryset(RefundQuerySet)
+
+
+class Refund(OutboundRequest):
     """A request for a refund of at most five eSIMs. People at Airalo decide, and no endpoint tells what they decided.
 
     So ``approved`` and ``declined`` are set by hand, from Airalo's mail or its Partner Platform.
@@ -57,6 +64,9 @@ class Refund(Outgoing):
         notes (str): the shop's words to Airalo.
         email (str): where Airalo answers; empty if none was given.
         refund_id (str): Airalo's name for it; empty until Airalo took it.
+        proposed_outcome (str): ``refunded`` or ``partially_refunded`` if Airalo lists its orders so; or empty.
+            Confirm it with ``operations.resolve_refund()``.
+        listed_outcomes (dict): the same for each of its orders, by primary key.
     """
 
     class Status(models.TextChoices):
@@ -65,28 +75,45 @@ class Refund(Outgoing):
         REQUESTED = "requested", pgettext_lazy("refund", "Requested")
         APPROVED = "approved", pgettext_lazy("refund", "Approved")
         DECLINED = "declined", pgettext_lazy("refund", "Declined")
-        REFUSED = "refused", pgettext_lazy("refund", "Refused as wrong")
+        INVALID = "invalid", pgettext_lazy("refund", "Refused as invalid")
         UNCONFIRMED = "unconfirmed", pgettext_lazy("refund", "Unconfirmed")
         CANCELLED = "cancelled", pgettext_lazy("refund", "Cancelled")
 
-    ACCEPTED = Status.REQUESTED
+    class Outcome(models.TextChoices):
+        REFUNDED = "refunded", pgettext_lazy("refund", "Refunded")
+        PARTIALLY_REFUNDED = "partially_refunded", pgettext_lazy("refund", "Refunded in part")
+
+    ACCEPTED: ClassVar[str] = Status.REQUESTED
+    REFUSED: ClassVar[str] = Status.INVALID
     #: The statuses in which the same eSIM is not asked for again.
     OPEN = (Status.PENDING, Status.SENDING, Status.REQUESTED, Status.UNCONFIRMED, Status.APPROVED)
 
-    status = models.CharField(_("status"), max_length=11, choices=Status, default=Status.PENDING, db_index=True)
-    esims = models.ManyToManyField(Esim, verbose_name=_("Airalo eSIMs"), related_name="refunds")
+    status: t.Char = models.CharField(_("status"), max_length=11, choices=Status, default=Status.PENDING, db_index=True)
+    esims: models.ManyToManyField[Esim, Any] = models.ManyToManyField(
+        Esim, verbose_name=_("Airalo eSIMs"), related_name="refunds"
+    )
     # Without choices, since Airalo's list has changed before.
-    reason = models.CharField(_("reason"), max_length=255)
-    notes = models.CharField(_("notes"), max_length=MAX_NOTES, blank=True)
-    email = models.EmailField(_("e-mail"), blank=True, help_text=_("Where Airalo answers."))
-    refund_id = models.CharField(_("Airalo refund id"), max_length=255, blank=True, db_index=True)
+    reason: t.Char = models.CharField(_("reason"), max_length=255)
+    notes: t.Char = models.CharField(_("notes"), max_length=MAX_NOTES, blank=True)
+    email: t.Email = models.EmailField(_("e-mail"), blank=True, help_text=_("Where Airalo answers."))
+    refund_id: t.Char = models.CharField(_("Airalo refund id"), max_length=255, blank=True, db_index=True)
 
-    objects = RefundQuerySet.as_manager()
+    proposed_outcome: t.Char = models.CharField(
+        _("proposed outcome"),
+        max_length=18,
+        choices=Outcome,
+        blank=True,
+        help_text=_("As Airalo lists the orders. An operator confirms it."),
+    )
+    listed_outcomes: t.JSON = models.JSONField(_("listed outcomes"), default=dict, blank=True, editable=False)
+
+    objects: ClassVar[models.Manager[Refund]] = RefundQuerySet.as_manager()
+    primary: ClassVar[PrimaryManager[Self]] = RefundPrimaryManager()
 
     class Meta:
-        verbose_name = _("refund")
-        verbose_name_plural = _("refunds")
-        ordering = ("-id",)
+        verbose_name: ClassVar[Any] = _("refund")
+        verbose_name_plural: ClassVar[Any] = _("refunds")
+        ordering: ClassVar[tuple[str, ...]] = ("-id",)
 
     def __str__(self) -> str:
         return f"{self.refund_id or self.pk} {self.reason}"

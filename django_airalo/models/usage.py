@@ -1,8 +1,9 @@
-"""How much of an eSIM is left: the columns, what they mean, and their history."""
+"""The usage of an eSIM: its columns, how to show them, and its history."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from django.db import models
 from django.utils import timezone
@@ -10,14 +11,16 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from .signalled import Signalled
+from . import field_types as t
+from .managers import AiraloModel
+from .mixins import SignalOutbox
 
 #: Airalo counts 1024 MB as 1 GB: its packages of 3 GB have an ``amount`` of 3072.
 MB_PER_GB = 1024
 
 
 class UsageStatus(models.TextChoices):
-    """Airalo's status of an eSIM, in lower case. What Airalo may add later is ``unknown``."""
+    """Airalo's status of an eSIM, in lower case. Statuses that Airalo may add later become ``unknown``."""
 
     UNKNOWN = "unknown", pgettext_lazy("eSIM", "Unknown")
     NOT_ACTIVE = "not_active", pgettext_lazy("eSIM", "Not active yet")
@@ -29,10 +32,11 @@ class UsageStatus(models.TextChoices):
 
 @dataclass(frozen=True)
 class Allowance:
-    """One kind of what an eSIM gives: data in MB, voice in minutes or texts in messages. ``None``: not known.
+    """An allowance of an eSIM: data in MB, voice in minutes or texts in messages. ``None`` means unknown.
 
-    ``str()`` of it is for a customer to read; empty if nothing is known or the eSIM gives nothing of the kind. An
-    unlimited allowance has no amounts, whatever Airalo sends as such.
+    ``str()`` returns a text for customers. It is empty if nothing is known or the eSIM has no such allowance. An
+    unlimited allowance has no amounts, even if Airalo sends some. If the remaining amount is unknown, the total is not
+    shown, since it could be mistaken for the remaining amount.
     """
 
     unit: str
@@ -41,22 +45,25 @@ class Allowance:
     is_unlimited: bool = False
 
     def __bool__(self) -> bool:
-        """Whether there is anything to show: a total of 0 is none of the kind, or not known to Airalo."""
-        return self.is_unlimited or bool(self.total)
+        """Return whether there is anything to show. A total of 0 means no such allowance, or one unknown to Airalo."""
+        return self.is_unlimited or bool(self.total) or (self.total is None and self.remaining is not None)
 
     def __str__(self) -> str:
+        """Return a text for customers."""
         if self.is_unlimited:
             return gettext("Unlimited")
-        if not self.total:
+        if not self:
             return ""
         if self.remaining is None:
-            return self._amount(self.total)
+            return gettext("Not known how much is left")
+        if self.total is None:
+            return gettext("%(remaining)s left") % {"remaining": self._amount(self.remaining)}
         values = {"remaining": self._amount(self.remaining), "total": self._amount(self.total)}
         return gettext("%(remaining)s of %(total)s left") % values
 
     @property
     def percentage(self) -> int | None:
-        """How much is left, from 0 to 100; ``None`` if that means nothing. 0 only if nothing is left."""
+        """The remaining share, from 0 to 100; ``None`` if it is unknown or unlimited. 0 only if nothing is left."""
         if self.is_unlimited or not self.total or self.remaining is None:
             return None
         share = min(100, self.remaining * 100 // self.total)
@@ -74,30 +81,40 @@ class Allowance:
         return ngettext("%(count)s text", "%(count)s texts", amount) % {"count": counted}
 
 
-class UsageFields(models.Model):
-    """What Airalo said of an eSIM's usage. To show it use ``data``, ``voice`` and ``text``, which know their units.
+class UsageFields(AiraloModel):
+    """The usage of an eSIM as Airalo reported it. To show it, use ``data``, ``voice`` and ``text``, which add units.
 
     Attributes:
-        remaining (int or None): data left, in MB. 1024 MB are 1 GB. ``None`` if it is not known, as with the others.
-        total (int or None): data in all, in MB.
-        is_unlimited (bool or None): whether data is unlimited; ``remaining`` and ``total`` mean nothing then.
-        remaining_voice (int or None): voice left, in minutes.
-        total_voice (int or None): voice in all, in minutes.
-        remaining_text (int or None): texts left, in messages.
-        total_text (int or None): texts in all, in messages.
-        expires_at (datetime or None): when the eSIM ends.
+        remaining (int or None): the data left, in MB; 1024 MB are 1 GB. ``None`` if unknown, as for all of these.
+        total (int or None): the total data, in MB.
+        is_unlimited (bool or None): whether data is unlimited. If so, ``remaining`` and ``total`` are meaningless.
+        remaining_voice (int or None): the voice left, in minutes.
+        total_voice (int or None): the total voice, in minutes.
+        remaining_text (int or None): the texts left, in messages.
+        total_text (int or None): the total texts, in messages.
+        expires_at (datetime or None): when the eSIM expires.
     """
 
-    remaining = models.PositiveBigIntegerField(_("data left"), null=True, blank=True, help_text=_("In MB."))
-    total = models.PositiveBigIntegerField(_("data in all"), null=True, blank=True, help_text=_("In MB."))
-    remaining_voice = models.PositiveBigIntegerField(_("voice left"), null=True, blank=True, help_text=_("In minutes."))
-    total_voice = models.PositiveBigIntegerField(_("voice in all"), null=True, blank=True, help_text=_("In minutes."))
-    remaining_text = models.PositiveBigIntegerField(_("texts left"), null=True, blank=True)
-    total_text = models.PositiveBigIntegerField(_("texts in all"), null=True, blank=True)
-    is_unlimited = models.BooleanField(
-        _("unlimited data"), null=True, help_text=_("The amounts of data mean nothing then.")
+    remaining: t.OptionalPositiveBigInteger = models.PositiveBigIntegerField(
+        _("data left"), null=True, blank=True, help_text=_("In MB.")
     )
-    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    total: t.OptionalPositiveBigInteger = models.PositiveBigIntegerField(
+        _("total data"), null=True, blank=True, help_text=_("In MB.")
+    )
+    remaining_voice: t.OptionalPositiveBigInteger = models.PositiveBigIntegerField(
+        _("voice left"), null=True, blank=True, help_text=_("In minutes.")
+    )
+    total_voice: t.OptionalPositiveBigInteger = models.PositiveBigIntegerField(
+        _("total voice"), null=True, blank=True, help_text=_("In minutes.")
+    )
+    remaining_text: t.OptionalPositiveBigInteger = models.PositiveBigIntegerField(
+        _("texts left"), null=True, blank=True
+    )
+    total_text: t.OptionalPositiveBigInteger = models.PositiveBigIntegerField(_("total texts"), null=True, blank=True)
+    is_unlimited: t.OptionalBoolean = models.BooleanField(
+        _("unlimited data"), null=True, help_text=_("If so, the amounts of data are meaningless.")
+    )
+    expires_at: t.OptionalDateTime = models.DateTimeField(_("expires at"), null=True, blank=True)
 
     class Meta:
         abstract = True
@@ -122,42 +139,49 @@ class UsageFields(models.Model):
 USAGE_FIELDS = tuple(field.name for field in UsageFields._meta.local_fields)
 
 
-class UsageRecord(UsageFields, Signalled):
-    """A change of an eSIM's usage, or a notice that it runs low. A change of status is signalled from here.
+class UsageRecord(UsageFields, SignalOutbox):
+    """A change of an eSIM's usage, or a low data notification. The signal of a change of status is sent from it.
 
-    Has the fields of ``UsageFields`` too, as they were from then on.
+    The fields of ``UsageFields`` hold the usage from that time on.
 
     Attributes:
-        esim (Esim): an eSIM has its history in ``esim.usage_records``, the newest first.
-        source (str): one of ``UsageRecord.Source``: a look-up, a notice, or Airalo's list of eSIMs.
+        esim (Esim): the eSIM, whose history is ``esim.usage_records``, the newest first.
+        source (str): one of ``UsageRecord.Source``: a look-up, a notification, or Airalo's list of eSIMs.
         old_status (str): the status before, one of ``UsageStatus``.
-        status (str): the status from then on.
-        level (str): what a notice warned of, in Airalo's words, such as ``75%`` (used) or ``3days`` (left).
-        remaining_percentage (Decimal or None): per cent left, as a notice says.
-        created_at (datetime): when it was found out.
+        status (str): the status afterwards, one of ``UsageStatus``.
+        level (str): the level of a notification, in Airalo's words, such as ``75%`` (used) or ``3days`` (left).
+        remaining_percentage (Decimal or None): per cent left, according to a notification.
+        is_stale (bool): whether an earlier notification, since the last top-up, reported a later stage: 75% after 90%,
+            3days after 1days.
+        created_at (datetime): when it was recorded.
     """
 
     class Source(models.TextChoices):
         LOOK_UP = "look-up", pgettext_lazy("usage", "Look-up")
-        LOW_DATA = "low data", pgettext_lazy("usage", "Low data notice")
+        LOW_DATA = "low data", pgettext_lazy("usage", "Low data notification")
         LIST = "list", pgettext_lazy("usage", "List of eSIMs")
 
-    esim = models.ForeignKey(
+    esim: models.ForeignKey[Any, Any] = models.ForeignKey(
         "django_airalo.Esim", verbose_name=_("Airalo eSIM"), on_delete=models.CASCADE, related_name="usage_records"
     )
-    source = models.CharField(_("source"), max_length=8, choices=Source)
-    old_status = models.CharField(_("status before"), max_length=10, choices=UsageStatus)
-    status = models.CharField(_("status"), max_length=10, choices=UsageStatus)
-    level = models.CharField(_("level"), max_length=20, blank=True, help_text=_("Of the notice, as Airalo sent it."))
-    remaining_percentage = models.DecimalField(
-        _("per cent left"), max_digits=5, decimal_places=2, null=True, help_text=_("As the notice says.")
+    source: t.Char = models.CharField(_("source"), max_length=8, choices=Source)
+    old_status: t.Char = models.CharField(_("status before"), max_length=10, choices=UsageStatus)
+    status: t.Char = models.CharField(_("status"), max_length=10, choices=UsageStatus)
+    level: t.Char = models.CharField(
+        _("level"), max_length=20, blank=True, help_text=_("The level of the notification, as Airalo sent it.")
     )
-    created_at = models.DateTimeField(_("at"), default=timezone.now, editable=False)
+    remaining_percentage: t.OptionalDecimal = models.DecimalField(
+        _("per cent left"), max_digits=5, decimal_places=2, null=True, help_text=_("According to the notification.")
+    )
+    is_stale: t.Boolean = models.BooleanField(
+        _("stale"), default=False, help_text=_("An earlier notification reported a later stage.")
+    )
+    created_at: t.DateTime = models.DateTimeField(_("at"), default=timezone.now, editable=False)
 
     class Meta:
-        verbose_name = _("usage record")
-        verbose_name_plural = _("usage records")
-        ordering = ("-id",)
+        verbose_name: ClassVar[Any] = _("usage record")
+        verbose_name_plural: ClassVar[Any] = _("usage records")
+        ordering: ClassVar[tuple[str, ...]] = ("-id",)
 
     def __str__(self) -> str:
         return f"{self.get_status_display()} {self.data or self.level}".strip()

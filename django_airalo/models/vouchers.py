@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar, Self
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from . import field_types as t
 from .fields import EncryptedTextField
-from .orders import new_reference
-from .outgoing import Outgoing, OutgoingQuerySet
+from .managers import PrimaryManager
+from .outbound import OutboundRequest, OutboundRequestQuerySet
+from .references import new_reference
 
 
-class VoucherQuerySet(OutgoingQuerySet["Voucher"]):
+class VoucherQuerySet(OutboundRequestQuerySet["Voucher"]):
     """Which vouchers to look at."""
 
 
-class Voucher(Outgoing):
+VoucherPrimaryManager = PrimaryManager.from_queryset(VoucherQuerySet)
+
+
+class Voucher(OutboundRequest):
     """Codes for eSIMs of one package, or a code for credit ("airmoney"). Who knows a code can redeem it.
 
     Attributes:
         kind (str): ``esim`` or ``airmoney``.
         status (str): one of ``Voucher.Status``.
-        booking_reference (str): the shop's handle. Airalo gets it too if the voucher is for eSIMs.
+        idempotency_key (str): the shop's own key: one key, one voucher for each package. Airalo gets it as
+            ``booking_reference`` if the voucher is for eSIMs.
         package_id (str): Airalo's package; empty for airmoney.
         quantity (int): how many codes were asked for; 1 for airmoney.
         amount (Decimal or None): what a code for airmoney is worth, in USD.
@@ -44,42 +52,44 @@ class Voucher(Outgoing):
         UNCONFIRMED = "unconfirmed", pgettext_lazy("voucher", "Unconfirmed")
         CANCELLED = "cancelled", pgettext_lazy("voucher", "Cancelled")
 
-    ACCEPTED = Status.CREATED
-    SECRETS = ("codes",)
+    ACCEPTED: ClassVar[str] = Status.CREATED
+    REFUSED: ClassVar[str] = Status.REFUSED
+    SECRETS: ClassVar[tuple[str, ...]] = ("codes",)
 
-    kind = models.CharField(_("kind"), max_length=8, choices=Kind)
-    status = models.CharField(_("status"), max_length=11, choices=Status, default=Status.PENDING, db_index=True)
-    booking_reference = models.CharField(
-        _("booking reference"),
+    kind: t.Char = models.CharField(_("kind"), max_length=8, choices=Kind)
+    status: t.Char = models.CharField(_("status"), max_length=11, choices=Status, default=Status.PENDING, db_index=True)
+    idempotency_key: t.Char = models.CharField(
+        _("idempotency key"),
         max_length=255,
         default=new_reference,
-        help_text=_("The handle by which it is found, here and (if it is for eSIMs) at Airalo."),
+        help_text=_("The shop's own key. Airalo has it as the booking reference, if the voucher is for eSIMs."),
     )
-    package_id = models.CharField(_("package"), max_length=255, blank=True)
-    quantity = models.PositiveSmallIntegerField(_("quantity"), default=1)
-    amount = models.DecimalField(
+    package_id: t.Char = models.CharField(_("package"), max_length=255, blank=True)
+    quantity: t.PositiveSmallInteger = models.PositiveSmallIntegerField(_("quantity"), default=1)
+    amount: t.OptionalDecimal = models.DecimalField(
         _("amount"), max_digits=12, decimal_places=2, null=True, blank=True, help_text=_("In USD.")
     )
-    usage_limit = models.PositiveIntegerField(
+    usage_limit: t.OptionalPositiveInteger = models.PositiveIntegerField(
         _("usage limit"), null=True, blank=True, help_text=_("How often the code can be redeemed.")
     )
-    is_paid = models.BooleanField(_("paid"), null=True, blank=True)
-    codes = EncryptedTextField(_("codes"), blank=True, help_text=_("One a line."))
-    airalo_id = models.BigIntegerField(_("Airalo id"), null=True, blank=True)
+    is_paid: t.OptionalBoolean = models.BooleanField(_("paid"), null=True, blank=True)
+    codes: EncryptedTextField = EncryptedTextField(_("codes"), blank=True, help_text=_("One a line."))
+    airalo_id: t.OptionalBigInteger = models.BigIntegerField(_("Airalo id"), null=True, blank=True)
 
-    objects = VoucherQuerySet.as_manager()
+    objects: ClassVar[models.Manager[Voucher]] = VoucherQuerySet.as_manager()
+    primary: ClassVar[PrimaryManager[Self]] = VoucherPrimaryManager()
 
     class Meta:
-        verbose_name = _("voucher")
-        verbose_name_plural = _("vouchers")
-        ordering = ("-id",)
-        permissions = [("view_voucher_codes", _("Can see the codes of vouchers"))]
-        constraints = [
-            models.UniqueConstraint(fields=["booking_reference", "package_id"], name="airalo_voucher_reference")
+        verbose_name: ClassVar[Any] = _("voucher")
+        verbose_name_plural: ClassVar[Any] = _("vouchers")
+        ordering: ClassVar[tuple[str, ...]] = ("-id",)
+        permissions: ClassVar[list[tuple[str, Any]]] = [("view_voucher_codes", _("Can see the codes of vouchers"))]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["idempotency_key", "package_id"], name="airalo_voucher_key")
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.booking_reference}"
+        return f"{self.get_kind_display()} {self.idempotency_key}"
 
     @property
     def code_list(self) -> list[str]:

@@ -10,12 +10,15 @@ from .fake import FakeAiralo, sign_webhook
 from .order import FakeOrder
 from .payloads import (
     credit_limit_payload,
+    esim_payload,
     failure_payload,
     instructions_payload,
+    listed_order_payload,
     low_data_payload,
     order_payload,
     package_payload,
     sim_payload,
+    topup_payload,
     usage_payload,
     webhook_payload,
 )
@@ -24,13 +27,16 @@ __all__ = [
     "FakeAiralo",
     "FakeOrder",
     "credit_limit_payload",
+    "esim_payload",
     "failure_payload",
     "instructions_payload",
+    "listed_order_payload",
     "low_data_payload",
     "order_payload",
     "package_payload",
     "sign_webhook",
     "sim_payload",
+    "topup_payload",
     "usage_payload",
     "webhook_payload",
 ]

@@ -8,6 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 Shape = Literal["enveloped", "flat", "nested"]
+PricingModel = Literal["net_pricing", "discount_pricing"]
+
+#: What the answer to an order under discount pricing has in place of a net price: 10 % off 4.50, for one eSIM.
+_DISCOUNT = {"discount_percentage": 10, "discount_amount": 0.45, "unit_paid_price": 4.05}
 
 _numbers = itertools.count(secrets.randbelow(10**9))
 
@@ -46,10 +50,59 @@ def sim_payload(**overrides: Any) -> dict[str, Any]:
 
 
 def order_payload(
-    *, package_id: str = "test-mobile-7days-1gb", quantity: int = 1, description: str = "", **overrides: Any
+    *,
+    package_id: str = "test-mobile-7days-1gb",
+    quantity: int = 1,
+    description: str = "",
+    pricing_model: PricingModel = "net_pricing",
+    **overrides: Any,
 ) -> dict[str, Any]:
-    """A fulfilled order, with ``quantity`` eSIMs unless ``sims`` is given."""
+    """Return a fulfilled order as the answer to it and its webhook have it.
+
+    Args:
+        package_id: the package.
+        quantity: how many eSIMs it has, unless ``sims`` is given.
+        description: what the client sent.
+        pricing_model: under ``discount_pricing`` there is no ``net_price``, but a discount and what was paid.
+        overrides: other values.
+    """
+    return {
+        **_bought(package_id, quantity, description, pricing_model),
+        "validity": 7,
+        "package": "Test Mobile-1 GB - 7 Days",
+        "data": "1 GB",
+        "brand_settings_name": None,
+        "sims": [sim_payload() for _ in range(quantity)],
+        **overrides,
+    }
+
+
+def topup_payload(
+    *,
+    package_id: str = "test-mobile-7days-1gb-topup",
+    description: str = "",
+    pricing_model: PricingModel = "net_pricing",
+    **overrides: Any,
+) -> dict[str, Any]:
+    """Return a top-up as the answer to it has it: without eSIMs, and with an ICCID in the description at most."""
+    content = _bought(package_id, 1, description, pricing_model)
+    if pricing_model == "discount_pricing":
+        content["net_price"] = None  # here Airalo writes null, where the answer to an order has nothing
+    return {
+        **content,
+        "type": "topup",
+        "validity": 7,
+        "package": "Test Mobile-1 GB - 7 Days",
+        "data": "1 GB",
+        **overrides,
+    }
+
+
+def _bought(package_id: str, quantity: int, description: str, pricing_model: PricingModel) -> dict[str, Any]:
     number = next(_numbers)
+    paid: dict[str, Any] = {"net_price": 1.5}
+    if pricing_model == "discount_pricing":
+        paid = {**_DISCOUNT, "total_amount_paid": round(4.05 * quantity, 2)}
     return {
         "id": number,
         "code": f"20260102-{number:06d}",
@@ -59,25 +112,75 @@ def order_payload(
         "type": "sim",
         "description": description,
         "esim_type": "Prepaid",
-        "validity": 7,
-        "package": "Test Mobile-1 GB - 7 Days",
-        "data": "1 GB",
         "price": 4.5,
-        "net_price": 1.5,
+        **paid,
+        "pricing_model": pricing_model,
         "created_at": _now(),
         "manual_installation": "<p>Enter the code by hand.</p>",
         "qrcode_installation": "<p>Scan the QR code.</p>",
         "installation_guides": {"en": "https://www.example.com/help"},
         "text": None,
         "voice": None,
-        "brand_settings_name": "",
-        "sims": [sim_payload() for _ in range(quantity)],
+    }
+
+
+#: What only the answer to an order and its webhook show of an eSIM; the list of orders has no Apple link, either.
+_ONLY_IN_ANSWERS = ("apn", "msisdn", "sharing")
+_NOT_LISTED = (*_ONLY_IN_ANSWERS, "direct_apple_installation_url")
+#: What only the answer to an order and its webhook tell of an order: what it costs, for one.
+_COSTS = (
+    *("net_price", "pricing_model", "discount_percentage", "discount_amount", "unit_paid_price", "total_amount_paid"),
+    *("text", "voice", "brand_settings_name"),
+)
+
+
+def listed_order_payload(order: dict[str, Any], **overrides: Any) -> dict[str, Any]:
+    """Return an order as ``GET /v2/orders`` lists it, with eSIMs and status: less than the answer to it had.
+
+    Args:
+        order: the order as the answer to it has it. A top-up is listed without installation texts.
+        overrides: other values.
+    """
+    content = {name: value for name, value in order.items() if name not in _COSTS}
+    if order.get("type") == "topup":
+        content |= {"manual_installation": "", "qrcode_installation": ""}
+    price = order.get("price")
+    sims = [{name: value for name, value in sim.items() if name not in _NOT_LISTED} for sim in order.get("sims") or []]
+    return {
+        **content,
+        "description": order.get("description") or None,
+        "validity": None if order.get("validity") is None else str(order["validity"]),
+        "price": f"{price:.2f}" if isinstance(price, int | float) else price,
+        "sims": [{**sim, "confirmation_code": None} for sim in sims],
+        "status": order.get("status") or {"name": "Completed", "slug": "completed"},
+        **overrides,
+    }
+
+
+def esim_payload(sim: dict[str, Any], order: dict[str, Any], **overrides: Any) -> dict[str, Any]:
+    """Return an eSIM as ``GET /v2/sims/{iccid}`` shows it: with its order, without the APN by system and the number.
+
+    Args:
+        sim: the eSIM as the answer to its order has it.
+        order: that order.
+        overrides: other values. ``confirmation_code`` is text here, and null everywhere else.
+    """
+    simable = {name: value for name, value in listed_order_payload(order).items() if name != "sims"}
+    sharing = sim.get("sharing") or {"link": "https://share.example.com/esims/test", "access_code": "0000"}
+    return {
+        **{name: value for name, value in sim.items() if name not in _ONLY_IN_ANSWERS},
+        "voucher_code": None,
+        "order": None,
+        "brand_settings_name": order.get("brand_settings_name"),
+        "recycled": False,
+        "recycled_at": None,
+        "simable": {**simable, "sharing": sharing},
         **overrides,
     }
 
 
 def webhook_payload(order: dict[str, Any], request_id: str, shape: Shape = "enveloped") -> dict[str, Any]:
-    """The body of a success webhook, in one of the three shapes that have been seen or described."""
+    """Return the body of a success webhook, in one of the three shapes that have been seen or described."""
     if shape == "flat":
         return {**order, "request_id": request_id}
     if shape == "nested":
@@ -88,13 +191,13 @@ def webhook_payload(order: dict[str, Any], request_id: str, shape: Shape = "enve
 def failure_payload(
     request_id: str | None, *, code: int | None = 34, reason: str = "The package is out of stock."
 ) -> dict[str, Any]:
-    """The body of a failure webhook: a ``reason`` and no ``sims``. Airalo documents no example; the rest may lack."""
+    """Return the body of a failure webhook: a ``reason`` and no ``sims``. Airalo documents no example."""
     payload = {"request_id": request_id, "code": code, "reason": reason}
     return {key: value for key, value in payload.items() if value is not None}
 
 
 def low_data_payload(iccid: str, *, level: str = "75%", **overrides: Any) -> dict[str, Any]:
-    """The body of a low data webhook. ``level``: ``75%``, ``90%``, ``3days`` or ``1days``."""
+    """Return the body of a low data webhook. ``level``: ``75%``, ``90%``, ``3days`` or ``1days``."""
     return {
         "level": level,
         "package_name": "test-mobile-7days-1gb",
@@ -105,7 +208,7 @@ def low_data_payload(iccid: str, *, level: str = "75%", **overrides: Any) -> dic
 
 
 def credit_limit_payload(*, level: int = 80, remaining: float = 100.5, **overrides: Any) -> dict[str, Any]:
-    """The body of a credit limit webhook. ``remaining`` is in the account's currency."""
+    """Return the body of a credit limit webhook. ``remaining`` is in the account's currency."""
     return {
         "message": f"Surpassed {level}% of the credit limit balance",
         "remaining": remaining,
@@ -114,7 +217,7 @@ def credit_limit_payload(*, level: int = 80, remaining: float = 100.5, **overrid
 
 
 def package_payload(**overrides: Any) -> dict[str, Any]:
-    """A package as the catalogue and the list of top-ups have it."""
+    """Return a package as the catalogue and the list of top-ups have it."""
     return {
         "id": "test-mobile-7days-1gb",
         "type": "sim",
@@ -128,13 +231,17 @@ def package_payload(**overrides: Any) -> dict[str, Any]:
         "short_info": None,
         "voice": None,
         "text": None,
+        "prices": {
+            "net_price": {"USD": 1.5, "EUR": 1.3, "GBP": 1.15, "AED": 5.5, "JPY": 230},
+            "recommended_retail_price": {"USD": 4.5, "EUR": 3.9, "GBP": 3.45, "AED": 16.5, "JPY": 690},
+        },
         **overrides,
     }
 
 
 def usage_payload(**overrides: Any) -> dict[str, Any]:
-    """What is left of an eSIM: data in MB, voice in minutes, text in messages."""
-    return {
+    """Return what is left of an eSIM: data in MB, voice in minutes, text in messages."""
+    content = {
         "remaining": 1024,
         "total": 1024,
         "expired_at": None,
@@ -144,25 +251,26 @@ def usage_payload(**overrides: Any) -> dict[str, Any]:
         "remaining_text": 0,
         "total_voice": 0,
         "total_text": 0,
-        **overrides,
     }
+    if overrides.get("status") == "RECYCLED":
+        content |= {"remaining": 0, "total": 0, "is_unlimited": None}
+    return {**content, **overrides}
 
 
 def instructions_payload(*, language: str = "en", **overrides: Any) -> dict[str, Any]:
-    """How to install an eSIM, on iOS and on Android."""
+    """Return how to install an eSIM, on iOS and on Android."""
     code = "LPA:1$rsp.example.com$TEST"
-    guide = {
+    guide: dict[str, Any] = {
         "model": None,
         "version": None,
         "installation_via_qr_code": {
             "steps": {"1": "Open the settings.", "2": "Scan the QR code."},
             "qr_code_data": code,
             "qr_code_url": "https://www.example.com/qr",
-            "direct_apple_installation_url": f"https://esimsetup.example.com/?carddata={code}",
         },
         "installation_manual": {
             "steps": {"1": "Open the settings.", "2": "Enter the code."},
-            "smdp_address_and_activation_code": code,
+            "smdp_address_and_activation_code": "rsp.example.com",
         },
         "network_setup": {
             "steps": {"1": "Turn data roaming on."},
@@ -171,4 +279,6 @@ def instructions_payload(*, language: str = "en", **overrides: Any) -> dict[str,
             "is_roaming": True,
         },
     }
-    return {"language": language, "ios": [guide], "android": [guide], **overrides}
+    link = {"direct_apple_installation_url": f"https://esimsetup.example.com/?carddata={code}"}
+    ios = {**guide, "version": "15,16,17", "installation_via_qr_code": {**guide["installation_via_qr_code"], **link}}
+    return {"language": language, "ios": [ios], "android": [guide], **overrides}

@@ -15,7 +15,7 @@ env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
 
 DEBUG = env.bool("DEBUG", default=True)
-# A shop in earnest has no default here.
+# There is no default in production.
 SECRET_KEY = env.str("SECRET_KEY", default="insecure-and-for-the-example-only" if DEBUG else environ.Env.NOTSET)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -70,7 +70,7 @@ VAR_DIR.mkdir(parents=True, exist_ok=True)
 
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{quote(str(VAR_DIR / 'shop.sqlite3'))}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Shop, worker and sweep write to one file: take the lock at the start of a transaction and wait for it.
+    # Shop, worker and sweep write to the same file, so each transaction waits for the lock when it begins.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -78,13 +78,13 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Shop, worker and sweep share one Airalo token, so the cache must not be each process's own.
+# All processes must share the cache, since it holds the Airalo token.
 CACHES = {"default": env.cache("CACHE_URL", default="dbcache://django_cache")}
 
 # "manage.py db_worker" runs the tasks.
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
-# EMAIL_BACKEND and its like: the names that every Django from 5.2 to 6.1 knows.
+# Sets EMAIL_BACKEND and so on, which work in Django 5.2 to 6.1.
 globals().update(env.email("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="shop@example.com")
 

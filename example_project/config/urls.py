@@ -1,4 +1,4 @@
-"""The example shop's addresses."""
+"""The URLs of the example project."""
 
 from django.contrib import admin
 from django.urls import include, path

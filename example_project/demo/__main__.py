@@ -1,6 +1,6 @@
-"""Emulator, shop, task worker and sweep on this machine, and one customer who buys one eSIM.
+"""Run emulator, shop, task worker and sweep on this machine, and one customer who buys one eSIM.
 
-Run by ``make demo``. Options are variables of the environment: SHOP_PORT, AIRALO_PORT, ONCE.
+``make demo`` runs it. Its options are environment variables: SHOP_PORT, AIRALO_PORT, ONCE.
 """
 
 from __future__ import annotations
@@ -31,35 +31,35 @@ COUNTRY = "japan"
 
 
 class Stopped(BaseException):
-    """Ctrl-C, or somebody asked us to end."""
+    """The demo was stopped by Ctrl-C or a signal."""
 
 
 def main() -> int:
-    """Run the demo; returns the exit code."""
+    """Run the demo. Return the exit code."""
     try:
         ports = preflight.ports()
     except preflight.NotReadyError as error:
-        return complain(str(error))
+        return fail(str(error))
     shop = f"http://127.0.0.1:{ports['SHOP_PORT']}"
     airalo = f"http://127.0.0.1:{ports['AIRALO_PORT']}"
-    # One folder for each port: a second demo beside this one must not wipe the first one's files.
+    # One folder for each port, so that a second demo does not delete the files of the first.
     var = PROJECT / "var" / f"demo-{ports['SHOP_PORT']}"
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     running = False
     try:
-        make_fresh(var)
+        create_folder(var)
         set_up_django(var, shop, airalo)
         with Children(PROJECT / "manage.py", var / "logs") as children:
             start(children, ports, shop, airalo)
             arrived = buy_one(children, shop, var)
             if not arrived:
-                return complain("\nThe eSIM did not come by a signed webhook.")
-            say("The eSIM came by a signed webhook.\n")
+                return fail("\nThe eSIM was not delivered by a signed webhook.")
+            say("The eSIM was delivered by a signed webhook.\n")
             if os.environ.get("ONCE", "") not in ("", "0"):
                 return 0
             running = True
-            invite(shop, airalo, var)
+            print_hints(shop, airalo, var)
             while True:
                 children.check()
                 time.sleep(0.5)
@@ -67,18 +67,18 @@ def main() -> int:
         say("\nStopped. Nothing is left running.")
         return 0 if running else 130
     except (ChildDiedError, CustomerError) as error:
-        return complain(f"\n{error}")
+        return fail(f"\n{error}")
 
 
 def stop(number: int, frame: FrameType | None) -> NoReturn:
-    """End in good order; a second Ctrl-C does not interrupt the tidying up."""
+    """Stop the demo. Ignore further signals, so that they do not interrupt the cleanup."""
     for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(other, signal.SIG_IGN)
     raise Stopped
 
 
-def make_fresh(var: Path) -> None:
-    """An empty folder for the database, the emulator's ledger, the logs and the e-mails."""
+def create_folder(var: Path) -> None:
+    """Create an empty folder for the database, the emulator's ledger, the logs and the e-mails."""
     if var.exists():
         shutil.rmtree(var)
     for name in ("logs", "mails"):
@@ -86,7 +86,7 @@ def make_fresh(var: Path) -> None:
 
 
 def set_up_django(var: Path, shop: str, airalo: str) -> None:
-    """Settings for this process and its children, which a ``.env`` for other purposes cannot change; the tables."""
+    """Set up Django for this process and its children, whatever a ``.env`` file says, and create the tables."""
     settings = {
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "DEBUG": "True",
@@ -105,23 +105,23 @@ def set_up_django(var: Path, shop: str, airalo: str) -> None:
         "AIRALO_ENCRYPTION_KEYS": "",
         "AIRALO_SANDBOX": "False",
     }
-    # For "manage.py" in another terminal.
+    # To run "manage.py" in another terminal.
     (var / "environment").write_text(
         "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
     )
-    # No proxy stands between the processes of this machine.
+    # The processes of this machine connect directly, not through a proxy.
     os.environ.update(settings, NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
     sys.path.insert(0, str(PROJECT))
     import django
 
     django.setup()
-    logging.disable(logging.WARNING)  # this process tells a story; the logs of the others are in their files
+    logging.disable(logging.WARNING)  # this process prints the timeline; the others log to files
     manage("migrate", verbosity=0)
     manage("createcachetable", verbosity=0)
 
 
 def manage(command: str, **options: Any) -> None:
-    """Run a command of ``manage.py`` in this process, and say so."""
+    """Print a command of ``manage.py`` and run it in this process."""
     from django.core.management import call_command
 
     say(f"$ manage.py {command}")
@@ -129,7 +129,7 @@ def manage(command: str, **options: Any) -> None:
 
 
 def start(children: Children, ports: dict[str, int], shop: str, airalo: str) -> None:
-    """Start the emulator, fetch its catalogue, and start all the rest."""
+    """Start the emulator and the other processes, and fetch the catalogue."""
     from django.contrib.auth import get_user_model
 
     ledger = str(Path(os.environ["SHOP_VAR"]) / "emulator.sqlite3")
@@ -148,7 +148,7 @@ def start(children: Children, ports: dict[str, int], shop: str, airalo: str) -> 
 
 
 def buy_one(children: Children, shop: str, var: Path) -> bool:
-    """Buy one eSIM as a customer does and tell what happens. Returns whether it came by the signed webhook."""
+    """Buy one eSIM as a customer and print what happens. Return whether it was delivered by a signed webhook."""
     customer = Customer(shop)
     say("\nA customer comes to the shop ...")
     page = customer.open("/")
@@ -171,7 +171,7 @@ def buy_one(children: Children, shop: str, var: Path) -> bool:
 
 
 def bought(customer: Customer) -> Order:
-    """The shop's order whose page the customer has come to."""
+    """Return the order whose page the customer is on."""
     from django.core.exceptions import ValidationError
 
     from shop.models import Order
@@ -184,7 +184,7 @@ def bought(customer: Customer) -> Order:
 
 
 def follow(children: Children, customer: Customer, order: Order, var: Path) -> bool:
-    """Tell the order's timeline, while the customer's page follows it too, until the eSIM is there and announced."""
+    """Print the timeline of the order until the eSIM is on the customer's page and the e-mail is sent."""
     from timeline import Timeline
 
     timeline = Timeline(order.lines.select_related("order", "esim_order").get(), var / "mails")
@@ -192,7 +192,7 @@ def follow(children: Children, customer: Customer, order: Order, var: Path) -> b
     deadline = time.monotonic() + ARRIVAL_SECONDS
     while not (timeline.is_complete() and page_shows_esim):
         children.check()
-        for line in timeline.news():
+        for line in timeline.new_lines():
             say(line)
         if not page_shows_esim:
             customer.open(customer.url)
@@ -203,11 +203,11 @@ def follow(children: Children, customer: Customer, order: Order, var: Path) -> b
             say(f"\nNo eSIM after {ARRIVAL_SECONDS} seconds. The logs:\n{children.tails()}")
             return False
         time.sleep(0.2)
-    return timeline.came_by_webhook()
+    return timeline.delivered_by_webhook()
 
 
 def show_esim(customer: Customer, order: Order) -> None:
-    """The QR code, from "My eSIMs" and drawn for the terminal."""
+    """Check that the eSIM is on "My eSIMs", and print its QR code."""
     from django_airalo.models import Esim
     from django_airalo.qr import qr_text
 
@@ -215,13 +215,13 @@ def show_esim(customer: Customer, order: Order) -> None:
     for esim in Esim.objects.filter(order__order_line__order=order):
         if esim.iccid not in customer.html:
             raise CustomerError(f"The eSIM {esim.iccid} is not on the customer's page {customer.url}.")
-        say(f'\nOn "My eSIMs", for this customer alone, ICCID {esim.iccid}:\n\n{qr_text(esim)}')
+        say(f'\nOn "My eSIMs", visible to this customer only, ICCID {esim.iccid}:\n\n{qr_text(esim)}')
 
 
-def invite(shop: str, airalo: str, var: Path) -> None:
-    """What can be tried now."""
+def print_hints(shop: str, airalo: str, var: Path) -> None:
+    """Print what the user can try now."""
     say(
-        f"The shop goes on running until Ctrl-C:\n"
+        f"The shop keeps running until Ctrl-C:\n"
         f"  Shop      {shop}/            log in as {TRAVELLER['username']} / {TRAVELLER['password']}\n"
         f"  Admin     {shop}/admin/      log in as admin / admin\n"
         f"  Emulator  {airalo}/_emulator/ledger\n"
@@ -231,12 +231,12 @@ def invite(shop: str, airalo: str, var: Path) -> None:
 
 
 def say(text: str) -> None:
-    """A line for the person who watches."""
+    """Print a line."""
     print(text, flush=True)
 
 
-def complain(text: str) -> int:
-    """An error for the person who watches; returns the exit code."""
+def fail(text: str) -> int:
+    """Print an error. Return the exit code."""
     print(text, file=sys.stderr, flush=True)
     return 1
 

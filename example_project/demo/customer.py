@@ -1,4 +1,4 @@
-"""A customer with a browser that knows forms and links, and nothing of the shop's code."""
+"""A customer who uses the shop over HTTP, by its links and forms."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import requests
 
 
 class CustomerError(Exception):
-    """The shop's pages did not let the customer go on."""
+    """The customer could not continue on the shop's pages."""
 
 
 class Page(HTMLParser):
-    """The links, and the fields of the form that is not the log-out button, of an HTML page."""
+    """The links and the forms of an HTML page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Page(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take note of links and fields."""
+        """Collect links and form fields."""
         values = {name: value or "" for name, value in attrs}
         if tag == "a":
             self.links.append(values.get("href", ""))
@@ -36,34 +36,34 @@ class Page(HTMLParser):
                 self._form[values["name"]] = values.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
-        """Leave the form."""
+        """End the current form."""
         if tag == "form":
             self._form = None
 
 
 class Customer:
-    """Walks through the shop over HTTP, with cookies and CSRF tokens as a browser would."""
+    """A customer with a browser session, cookies and CSRF tokens."""
 
     def __init__(self, shop: str) -> None:
         self._session = requests.Session()
-        self._session.trust_env = False  # no proxy stands between us and this machine
+        self._session.trust_env = False  # no proxy for this machine
         self._shop = shop
         self.url = shop
         self.html = ""
 
     def open(self, path: str) -> Page:
-        """Open a page of the shop."""
+        """Open and return a page of the shop."""
         return self._seen(self._session.get(urljoin(self.url, path), timeout=20))
 
     def follow(self, page: Page, beginning: str, ending: str = "") -> Page:
-        """Follow the first link whose path begins and ends so."""
+        """Follow the first link whose path has this beginning and ending."""
         for link in page.links:
             if link.startswith(beginning) and link.endswith(ending):
                 return self.open(link)
         raise CustomerError(f"There is no link to {beginning}…{ending} on {self.url}.")
 
     def send(self, page: Page, **fields: str) -> Page:
-        """Fill in the page's last form and send it to the page's own address."""
+        """Fill in the last form of the page and send it to the URL of the page."""
         if not page.forms:
             raise CustomerError(f"There is no form on {self.url}.")
         data = {**page.forms[-1], **fields}
@@ -72,6 +72,6 @@ class Customer:
 
     def _seen(self, answer: requests.Response) -> Page:
         if not answer.ok:
-            raise CustomerError(f"{answer.request.method} {answer.url} was answered with {answer.status_code}.")
+            raise CustomerError(f"{answer.request.method} {answer.url} returned the status {answer.status_code}.")
         self.url, self.html = answer.url, answer.text
         return Page(answer.text)

@@ -1,4 +1,4 @@
-"""Can the demo start here? Runs on the plain Python, before anything is installed or started."""
+"""Check whether the demo can start. Runs with any Python, before anything is installed or started."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ PORTS = {"SHOP_PORT": "8000", "AIRALO_PORT": "8010"}
 
 
 class NotReadyError(Exception):
-    """Why the demo cannot start, and what to do about it, in one line."""
+    """The demo cannot start. The message says why and what to do, in one line."""
 
 
 def ports() -> dict[str, int]:
-    """Return the ports of SHOP_PORT and AIRALO_PORT. Raises NotReadyError if one is wrong or taken."""
+    """Return the ports of SHOP_PORT and AIRALO_PORT.
+
+    Raises:
+        NotReadyError: if a port is invalid or in use.
+    """
     found: dict[str, int] = {}
     for name, default in PORTS.items():
         value = os.environ.get(name, "").strip() or default
@@ -37,12 +41,12 @@ def ports() -> dict[str, int]:
 
 def _taken(port: int) -> str:
     with socket.socket() as probe:
-        # As servers do, so that the last demo's connections, which linger for a minute, do not count.
+        # Servers set it too; without it, connections of the last demo would block the port for a minute.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except PermissionError:
-            return "is not for ordinary users"
+            return "needs root permissions"
         except OSError:
             return "is in use"
     return ""
@@ -53,7 +57,7 @@ def _free_port(avoid: Iterable[int]) -> int:
 
 
 def main() -> str | None:
-    """Say in one line what is missing, if anything is."""
+    """Return in one line what is missing, or ``None``."""
     if sys.version_info < NEEDED:
         needed, present = (".".join(map(str, version[:2])) for version in (NEEDED, sys.version_info))
         return f"Python {needed} or newer is needed, and {sys.executable} is {present}. Name another: PYTHON=python3.12"

@@ -1,4 +1,4 @@
-"""The demo's child processes: started together, watched, and stopped together."""
+"""Start, watch and stop the child processes of the demo."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOG_LINES = 15
 
 
 class ChildDiedError(Exception):
-    """A child process ended by itself; the text says which and shows the end of its log."""
+    """A child process ended unexpectedly. The message names it and shows the end of its log."""
 
 
 @dataclass
@@ -30,13 +30,13 @@ class Child:
     log: Path
 
     def tail(self) -> str:
-        """The last lines of its log."""
+        """Return the last lines of its log."""
         lines = self.log.read_text(errors="replace").splitlines()[-LOG_LINES:]
         return "\n".join(f"    {line}" for line in lines) or "    (its log is empty)"
 
 
 class Children:
-    """A context whose end leaves none of its processes behind."""
+    """A context manager that stops all its processes at the end."""
 
     def __init__(self, manage: Path, logs: Path) -> None:
         self._manage = manage
@@ -54,8 +54,8 @@ class Children:
         path = self._logs / f"{name}.log"
         command = [sys.executable, str(self._manage), *arguments]
         with path.open("wb") as log:
-            # A session of its own: Ctrl-C reaches the demo alone, which then stops the whole group of each child.
-            process = subprocess.Popen(  # noqa: S603  our own command
+            # In a session of its own it does not get Ctrl-C; the demo stops its whole process group.
+            process = subprocess.Popen(  # noqa: S603  a fixed command
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -66,7 +66,7 @@ class Children:
         self._children.append(Child(name, process, path))
 
     def check(self) -> None:
-        """Raise ``ChildDiedError`` if one of them has ended."""
+        """Raise ``ChildDiedError`` if a process has ended."""
         for child in self._children:
             code = child.process.poll()
             if code is not None:
@@ -76,35 +76,39 @@ class Children:
                 )
 
     def wait_for(self, url: str, seconds: float = 60) -> None:
-        """Wait until something answers at ``url``. Raises ``ChildDiedError`` if a process ends meanwhile."""
+        """Wait until a server responds at ``url``.
+
+        Raises:
+            ChildDiedError: if a process ends, or there is no response in time.
+        """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.check()
-            with contextlib.suppress(requests.RequestException):  # it does not listen yet
+            with contextlib.suppress(requests.RequestException):  # the server is not ready yet
                 requests.get(url, timeout=2)
                 return
             time.sleep(0.1)
         tails = "\n".join(f"  {child.name}:\n{child.tail()}" for child in self._children)
-        raise ChildDiedError(f"Nothing answers at {url} after {seconds:g} seconds.\n{tails}")
+        raise ChildDiedError(f"No response from {url} after {seconds:g} seconds.\n{tails}")
 
     def tails(self) -> str:
-        """The last lines of all logs."""
+        """Return the last lines of all logs."""
         return "\n".join(f"  {child.name} ({child.log}):\n{child.tail()}" for child in self._children)
 
     def stop(self) -> None:
-        """Ask all groups to end, then insist."""
+        """Terminate all process groups, and kill those that do not end in time."""
         for child in reversed(self._children):
             _signal_group(child, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         for child in self._children:
-            with contextlib.suppress(subprocess.TimeoutExpired):  # then it is killed
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it is killed below
                 child.process.wait(max(0, deadline - time.monotonic()))
         for child in self._children:
-            _signal_group(child, signal.SIGKILL)  # also what a child of ours may have started
+            _signal_group(child, signal.SIGKILL)  # the group includes processes that the child started
             child.process.wait()
         self._children.clear()
 
 
 def _signal_group(child: Child, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # all of the group have ended; the latter on macOS
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # the group has ended (PermissionError on macOS)
         os.killpg(child.process.pid, number)

@@ -1,4 +1,4 @@
-"""What happens to one order, told line by line as it happens."""
+"""The timeline of one order, printed line by line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from django.utils import timezone
 from django_airalo.models import EsimOrder, OrderEvent, WebhookEvent
 
-from shop.models import HeardSignal, OrderLine
+from shop.models import OrderLine, ReceivedSignal
 
 Line = tuple[datetime, str, str]
 
@@ -28,7 +28,7 @@ _EXPLAINED = {
 
 
 class Timeline:
-    """The lines of one order, each given out once."""
+    """The lines about one order, each of which is returned once."""
 
     def __init__(self, line: OrderLine, mails: Path) -> None:
         assert line.esim_order is not None  # noqa: S101  for the type checker: the checkout has set it
@@ -36,20 +36,20 @@ class Timeline:
         self.start = self.order.created_at
         self._line = line
         self._mails = mails
-        self._told: set[str] = set()
+        self._returned: set[str] = set()
 
-    def news(self) -> list[str]:
-        """What has happened since the last call, the oldest first."""
-        fresh = {key: line for key, line in self._all() if key not in self._told}
-        self._told |= fresh.keys()
+    def new_lines(self) -> list[str]:
+        """Return the lines since the last call, the oldest first."""
+        fresh = {key: line for key, line in self._all() if key not in self._returned}
+        self._returned |= fresh.keys()
         return [self._text(*line) for line in sorted(fresh.values())]
 
     def is_complete(self) -> bool:
-        """Whether the shop has heard of the outcome and the mail is out."""
-        return {"signal", "mail"} <= {key.split(":")[0] for key in self._told}
+        """Return whether the shop has received a signal and sent the e-mail."""
+        return {"signal", "mail"} <= {key.split(":")[0] for key in self._returned}
 
-    def came_by_webhook(self) -> bool:
-        """Whether a signed webhook that was kept and processed is what completed the order."""
+    def delivered_by_webhook(self) -> bool:
+        """Return whether a signed webhook completed the order."""
         completed = OrderEvent.objects.filter(
             order=self.order,
             kind=OrderEvent.Kind.STATUS_CHANGED,
@@ -69,21 +69,21 @@ class Timeline:
                 yield f"event:{event.pk}", (event.created_at, word, _EXPLAINED.get(word, event.detail) + by)
             else:
                 yield f"event:{event.pk}", (event.created_at, event.get_kind_display().lower(), event.detail)
-        # An order's webhook is linked to it once it has been interpreted.
+        # A webhook is linked to its order when it is processed.
         for webhook in WebhookEvent.objects.filter(order=self.order):
-            detail = f"{webhook.size} bytes, signature verified over the {webhook.signature_reading} body"
+            detail = f"{webhook.size} bytes, signature verified over the {webhook.signature_encoding} body"
             yield f"webhook:{webhook.pk}", (webhook.received_at, "webhook", detail)
-        for heard in HeardSignal.objects.filter(line=self._line):
-            yield f"signal:{heard.pk}", (heard.heard_at, "signal", f"the shop heard {heard.signal}")
+        for received in ReceivedSignal.objects.filter(line=self._line):
+            yield f"signal:{received.pk}", (received.received_at, "signal", f"the shop received {received.signal}")
         for path in self._mails.glob("*.log"):
             mail = message_from_bytes(path.read_bytes(), policy=policy.default)
-            # The link to the order stands at the end: without it, the mail is another order's or not yet whole.
+            # The link to the order is at the end. Without it, the e-mail is another order's or incomplete.
             if str(self._line.order.number) in mail.get_content():
                 sent_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
                 yield f"mail:{path.name}", (sent_at, "e-mail", f"{mail['Subject']} (to {mail['To']})")
 
     def now(self, what: str, detail: str) -> str:
-        """A line for something that has just been seen."""
+        """Return a line for something that has just happened."""
         return self._text(timezone.now(), what, detail)
 
     def _text(self, at: datetime, what: str, detail: str) -> str:

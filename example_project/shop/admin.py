@@ -5,27 +5,27 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from .models import HeardSignal, Order, OrderLine
+from .models import Order, OrderLine, ReceivedSignal
 
 
 class ReadOnly:
-    """Orders are made by customers and moved by signals."""
+    """Makes rows read-only: customers create orders, and signals change them."""
 
     def has_add_permission(self, *args: Any) -> bool:
-        """Nobody adds one by hand."""
+        """Forbid adding."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes one by hand."""
+        """Forbid changing."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes one by hand."""
+        """Forbid deleting."""
         return False
 
 
 class OrderLineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # generic in stubs only
-    """The lines of an order, each with its link to the eSIM order."""
+    """The lines of an order, with links to their eSIM orders."""
 
     model = OrderLine
     extra = 0
@@ -34,7 +34,7 @@ class OrderLineInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg] 
 
 @admin.register(Order)
 class OrderAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic in stubs only
-    """Orders."""
+    """The orders of the shop."""
 
     list_display = ("__str__", "user", "email", "total", "created_at")
     list_filter = ("lines__status", "created_at")
@@ -43,15 +43,15 @@ class OrderAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # gener
     inlines = (OrderLineInline,)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Orders with what the list shows."""
+        """Return the orders with the related rows that the list shows."""
         return super().get_queryset(request).select_related("user").prefetch_related("lines")
 
 
-@admin.register(HeardSignal)
-class HeardSignalAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic in stubs only
-    """The signals that the shop has acted upon."""
+@admin.register(ReceivedSignal)
+class ReceivedSignalAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic in stubs only
+    """The signals that the shop has handled."""
 
-    list_display = ("signal", "line", "event_id", "heard_at")
+    list_display = ("signal", "line", "event_id", "received_at")
     list_filter = ("signal",)
     search_fields = ("event_id", "line__esim_order__reference")
     list_select_related = ("line",)

@@ -1,4 +1,4 @@
-"""eSIMs with their codes, as far as these can be read."""
+"""Read eSIMs whose codes may not be decryptable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ logger = logging.getLogger("shop")
 
 
 def readable(esims: EsimQuerySet) -> list[Esim]:
-    """The eSIMs. One whose key is lost is marked with ``is_unreadable``, so that the others are shown all the same."""
+    """Return the eSIMs. Those whose key is lost get ``is_unreadable``, so that the others can still be shown."""
     try:
         return list(esims)
     except DecryptionError:
@@ -22,10 +22,10 @@ def readable(esims: EsimQuerySet) -> list[Esim]:
 
 
 def mark(esims: list[Esim]) -> None:
-    """Read the codes of eSIMs that came without, each by itself."""
+    """Read the deferred codes of each eSIM, and mark those that cannot be read with ``is_unreadable``."""
     for esim in esims:
         try:
             esim.refresh_from_db(fields=SECRETS)
         except DecryptionError:
-            logger.exception("The codes of eSIM %s cannot be shown", esim.pk)
+            logger.exception("Cannot decrypt the codes of eSIM %s", esim.pk)
             esim.is_unreadable = True  # type: ignore[attr-defined]  # for the template

@@ -14,7 +14,7 @@ MAX_QUANTITY = 5
 
 
 class PackageFilterForm(forms.Form):
-    """The search on the list of packages."""
+    """The search form of the list of packages."""
 
     q = forms.CharField(
         label=_("Search"),
@@ -32,14 +32,14 @@ class PackageFilterForm(forms.Form):
 
 
 class CheckoutForm(forms.Form):
-    """How many, and with which card."""
+    """The quantity and the card."""
 
     checkout_key = forms.UUIDField(initial=uuid.uuid4, widget=forms.HiddenInput)
-    # What the page says, so that nobody pays what they have not seen. It is compared, not believed.
+    # The price on the page, which is compared with the current price.
     price = forms.DecimalField(widget=forms.HiddenInput)
     quantity = forms.TypedChoiceField(
         label=_("How many eSIMs?"),
-        help_text=_("Each phone needs one of its own."),
+        help_text=_("Each phone needs its own."),
         coerce=int,
         choices=[(number, str(number)) for number in range(1, MAX_QUANTITY + 1)],
         initial=1,
@@ -57,7 +57,7 @@ class CheckoutForm(forms.Form):
 
 
 class SignUpForm(UserCreationForm):  # type: ignore[type-arg]  # generic in stubs only
-    """A new customer. The e-mail address is where the eSIM is announced."""
+    """A form for new customers, with the e-mail address for messages about eSIMs."""
 
     email = forms.EmailField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
 

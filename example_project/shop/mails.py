@@ -1,4 +1,4 @@
-"""E-mails to customers. No activation code is in them: they link to the page that shows it to its owner."""
+"""E-mails to customers. They contain no activation codes, but link to the page that shows them to their owner."""
 
 from __future__ import annotations
 
@@ -14,17 +14,22 @@ from .models import OrderLine
 
 
 def esim_ready(line: OrderLine) -> None:
-    """The eSIM has arrived."""
+    """Announce that the eSIM has arrived."""
     _send(line, _("Your eSIM for %(location)s is ready"), "esim_ready", path=line.order.get_absolute_url())
 
 
+def esims_changed(line: OrderLine) -> None:
+    """Announce that more eSIMs have arrived, or that one has a different code."""
+    _send(line, _("Your eSIMs for %(location)s have changed"), "esims_changed", path=line.order.get_absolute_url())
+
+
 def not_delivered(line: OrderLine) -> None:
-    """The order came to nothing."""
-    _send(line, _("Your eSIM for %(location)s: your money back"), "not_delivered", path=line.order.get_absolute_url())
+    """Announce that the order failed and is refunded."""
+    _send(line, _("Refund for your eSIM for %(location)s"), "not_delivered", path=line.order.get_absolute_url())
 
 
 def low_data(line: OrderLine, *, level: str) -> None:
-    """An eSIM runs low on data or days; ``level`` is Airalo's word for how low."""
+    """Warn that an eSIM runs low on data or days. ``level`` is Airalo's, such as ``90%``."""
     _send(line, _("Your eSIM for %(location)s is running low"), "low_data", path=reverse("shop:esims"), level=level)
 
 

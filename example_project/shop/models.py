@@ -1,4 +1,4 @@
-"""The shop's own orders. What concerns Airalo stays in django_airalo; an order line points there."""
+"""The shop's own orders. An order line points to its order in django_airalo."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from django.utils.translation import pgettext_lazy
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
-    """Orders of the shop."""
+    """A queryset of orders."""
 
-    def of_user(self, user: Any) -> OrderQuerySet:
-        """The orders that belong to ``user``, with what their pages show."""
+    def for_user(self, user: Any) -> OrderQuerySet:
+        """Return the orders of ``user``, with the eSIM orders that their pages show."""
         return self.filter(user=user).prefetch_related("lines__esim_order")
 
 
 class Order(models.Model):
-    """What a customer bought and paid, in one go."""
+    """One purchase of a customer."""
 
     number = models.UUIDField(_("number"), default=uuid.uuid4, unique=True, editable=False)
     checkout_key = models.UUIDField(
-        _("checkout key"), unique=True, help_text=_("Of the form that was sent, so that a double click buys once.")
+        _("checkout key"), unique=True, help_text=_("Identifies the checkout form, so that a double click buys once.")
     )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("customer"), on_delete=models.PROTECT, related_name="shop_orders"
     )
     email = models.EmailField(_("e-mail"))
-    created_at = models.DateTimeField(_("paid at"), default=timezone.now, editable=False)
+    created_at = models.DateTimeField(_("ordered at"), default=timezone.now, editable=False)
 
     objects = OrderQuerySet.as_manager()
 
@@ -46,25 +46,25 @@ class Order(models.Model):
         return str(self.number)[:8]
 
     def get_absolute_url(self) -> str:
-        """The order's page, for its customer."""
+        """Return the URL of the order's page for its customer."""
         return reverse("shop:order", args=[self.number])
 
     @property
     def total(self) -> Decimal:
-        """What the customer paid, in USD."""
+        """The total price, in USD."""
         return sum((line.total for line in self.lines.all()), Decimal(0))
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing more is going to happen to any of its lines."""
-        return all(line.esim_order and line.esim_order.is_final for line in self.lines.all())
+        """Whether all lines are settled."""
+        return all(line.is_settled for line in self.lines.all())
 
 
 class OrderLine(models.Model):
     """One package of an order, as it was when it was bought."""
 
     class Status(models.TextChoices):
-        """What the shop has done about it."""
+        """How far the shop has got with the line."""
 
         WAITING = "waiting", pgettext_lazy("order line", "Waiting for Airalo")
         FULFILLED = "fulfilled", pgettext_lazy("order line", "Fulfilled")
@@ -77,7 +77,7 @@ class OrderLine(models.Model):
     price = models.DecimalField(_("price"), max_digits=12, decimal_places=2, help_text=_("For one, in USD."))
     quantity = models.PositiveSmallIntegerField(_("quantity"), default=1)
     status = models.CharField(_("status"), max_length=9, choices=Status, default=Status.WAITING)
-    # Empty only within the transaction of the checkout: the eSIM order needs the line's number first.
+    # Empty until the customer has paid.
     esim_order = models.OneToOneField(
         "django_airalo.EsimOrder",
         verbose_name=_("eSIM order"),
@@ -95,24 +95,30 @@ class OrderLine(models.Model):
         return f"{self.location}: {self.title}"
 
     @property
+    def is_settled(self) -> bool:
+        """Whether all eSIMs are delivered, or none will be."""
+        order = self.esim_order
+        return order is not None and (order.is_complete or (order.is_final and order.status != "completed"))
+
+    @property
     def total(self) -> Decimal:
         """The price of the whole line, in USD."""
         return self.price * self.quantity
 
 
-class HeardSignal(models.Model):
-    """A signal that the shop has acted upon. Signals come at least once; what they lead to happens once."""
+class ReceivedSignal(models.Model):
+    """A signal that the shop has handled. Signals are sent at least once, but must be handled only once."""
 
     event_id = models.UUIDField(_("event id"), unique=True)
     signal = models.CharField(_("signal"), max_length=50)
     line = models.ForeignKey(
-        OrderLine, verbose_name=_("order line"), on_delete=models.CASCADE, related_name="heard_signals"
+        OrderLine, verbose_name=_("order line"), on_delete=models.CASCADE, related_name="received_signals"
     )
-    heard_at = models.DateTimeField(_("heard at"), default=timezone.now, editable=False)
+    received_at = models.DateTimeField(_("received at"), default=timezone.now, editable=False)
 
     class Meta:
-        verbose_name = _("heard signal")
-        verbose_name_plural = _("heard signals")
+        verbose_name = _("received signal")
+        verbose_name_plural = _("received signals")
         ordering = ("-id",)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""A dummy in the place of a payment provider."""
+"""A dummy payment provider."""
 
 from decimal import Decimal
 
@@ -10,10 +10,14 @@ DECLINED_CARD = "0002"
 
 
 class PaymentDeclinedError(Exception):
-    """The card was not charged; the text is for the customer."""
+    """The card was not charged. The message is for the customer."""
 
 
 def charge(card: str, amount: Decimal) -> None:
-    """Charge ``amount`` USD to a test card. Raises ``PaymentDeclinedError`` unless it is the good one."""
+    """Charge ``amount`` USD to a test card.
+
+    Raises:
+        PaymentDeclinedError: if it is not ``GOOD_CARD``.
+    """
     if card != GOOD_CARD:
         raise PaymentDeclinedError(_("The card was declined. You have not been charged; try another card."))

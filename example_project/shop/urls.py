@@ -1,4 +1,4 @@
-"""The shop's pages."""
+"""The URLs of the shop."""
 
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
@@ -9,7 +9,7 @@ app_name = "shop"
 
 
 class PackageIdConverter(StringConverter):
-    """Text without NUL, which PostgreSQL does not even search for."""
+    """Text without NUL, which PostgreSQL rejects in queries."""
 
     regex = "[^/\x00]+"
 

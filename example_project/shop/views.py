@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth import login
@@ -36,15 +36,15 @@ ORDERS_PER_PAGE = 20
 
 
 def _for_sale() -> Any:
-    """The packages that the shop sells: eSIMs with a price."""
+    """Return the packages that the shop sells: eSIMs with a price."""
     packages = Package.objects.on_sale().sims().filter(price__gt=0)
-    # The networks of an operator of the whole world are long, and no page shows them.
+    # The coverages of a global operator are large, and no page shows them.
     return packages.select_related("operator").defer("operator__coverages")
 
 
 @require_GET
 def packages(request: HttpRequest) -> HttpResponse:
-    """All packages, or those that are searched for."""
+    """List all packages, or those that match the search."""
     places = list(_for_sale().order_by("location").values_list("location_slug", "location", "country_code").distinct())
     countries = [(slug, name) for slug, name, _code in places]
     form = PackageFilterForm(request.GET, countries=countries)
@@ -56,7 +56,7 @@ def packages(request: HttpRequest) -> HttpResponse:
         place = form.cleaned_data["country"]
         if place:
             code = next((code for slug, _name, code in places if slug == place), "")
-            # Of a country also the packages of regions and of the world that work there.
+            # For a country, include the regional and global packages that work there.
             found = found.for_country(code) if code else found.filter(location_slug=place)
     else:
         found = found.none()
@@ -68,11 +68,15 @@ def packages(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def package(request: HttpRequest, package_id: str) -> HttpResponse:
-    """One package."""
+    """Show one package."""
     shown = get_object_or_404(_for_sale(), package_id=package_id)
     return render(request, "shop/package.html", {"package": shown, "price": shown.selling_price()})
 
 
+# The views below show data of one customer (codes, orders, addresses), so no cache may store their responses.
+
+
+@never_cache
 @login_required
 @require_http_methods(["GET", "POST"])
 def checkout(request: HttpRequest, package_id: str) -> HttpResponse:
@@ -84,7 +88,7 @@ def checkout(request: HttpRequest, package_id: str) -> HttpResponse:
         try:
             order = buy(request.user, bought, **form.cleaned_data)
         except IntegrityError:
-            # The form was sent twice. The first one counts; somebody else's is none of this customer's business.
+            # The form was sent twice, so the first order is shown, but only to its own customer.
             order = get_object_or_404(Order, checkout_key=form.cleaned_data["checkout_key"], user=request.user)
         except PriceChangedError as error:
             form = CheckoutForm({**request.POST.dict(), "price": error.price})
@@ -99,22 +103,20 @@ def checkout(request: HttpRequest, package_id: str) -> HttpResponse:
     return render(request, "shop/checkout.html", {"form": form, "package": bought, "price": price}, status=status)
 
 
+@never_cache
 @login_required
 @require_GET
 def orders(request: HttpRequest) -> HttpResponse:
-    """The customer's orders."""
-    page = Paginator(Order.objects.of_user(request.user), ORDERS_PER_PAGE).get_page(request.GET.get("page"))
+    """List the customer's orders."""
+    page = Paginator(Order.objects.for_user(request.user), ORDERS_PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "shop/orders.html", {"page": page})
-
-
-# Activation codes are on the following pages, so they are kept in no cache.
 
 
 @never_cache
 @login_required
 @require_GET
 def order(request: HttpRequest, number: str) -> HttpResponse:
-    """One order; the page follows it until the eSIM is there."""
+    """Show one order. The page updates itself until the eSIM is delivered."""
     return render(request, "shop/order.html", _order_context(request, number))
 
 
@@ -122,14 +124,14 @@ def order(request: HttpRequest, number: str) -> HttpResponse:
 @login_required
 @require_GET
 def order_status(request: HttpRequest, number: str) -> HttpResponse:
-    """The part of the order's page that changes, for htmx to put in place."""
+    """Return the part of the order's page that htmx replaces."""
     if not request.htmx:  # type: ignore[attr-defined]  # set by django-htmx's middleware
         return redirect("shop:order", number)
     return render(request, "shop/_order_status.html", _order_context(request, number))
 
 
 def _order_context(request: HttpRequest, number: str) -> dict[str, Any]:
-    mine, esims = Order.objects.of_user(request.user), Esim.objects.select_related("order__order_line")
+    mine, esims = Order.objects.for_user(request.user), Esim.objects.select_related("order__order_line")
     try:
         order = get_object_or_404(mine.prefetch_related(_esims_of_lines(esims)), number=number)
     except DecryptionError:
@@ -152,10 +154,10 @@ def _esims_of_lines(esims: EsimQuerySet) -> Prefetch[str]:
 @login_required
 @require_GET
 def esims(request: HttpRequest) -> HttpResponse:
-    """The customer's eSIMs, with what is needed to install them."""
-    mine = Esim.objects.of_user(request.user).select_related("order__order_line__order")
+    """List the customer's eSIMs, with what is needed to install them."""
+    mine = Esim.objects.for_user(request.user).select_related("order__order_line__order")
     page = Paginator(mine, ESIMS_PER_PAGE).get_page(request.GET.get("page"))
-    page.object_list = readable(page.object_list)
+    page.object_list = readable(cast("EsimQuerySet", page.object_list))
     return render(request, "shop/esims.html", {"page": page})
 
 
@@ -163,8 +165,8 @@ def esims(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_GET
 def install(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
-    """One eSIM, with Airalo's steps for installing it."""
-    mine = Esim.objects.of_user(request.user).select_related("order__order_line__order")
+    """Show one eSIM, with Airalo's steps for installing it."""
+    mine = Esim.objects.for_user(request.user).select_related("order__order_line__order")
     found = readable(mine.filter(public_id=public_id))
     if not found:
         raise Http404
@@ -172,13 +174,13 @@ def install(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     try:
         instructions = services.get_instructions(esim)
     except AiraloError:
-        instructions = None  # not fetched yet, and Airalo is away: the QR code works all the same
+        instructions = None  # Airalo is unavailable; the QR code works without the steps
     return render(request, "shop/install.html", {"esim": esim, "instructions": instructions})
 
 
 @require_http_methods(["GET", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """Make a new customer and log them in."""
+    """Create a customer and log them in."""
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         login(request, form.save())
@@ -188,7 +190,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
 
 
 def _next_page(request: HttpRequest) -> str:
-    """Where the customer came from, if that is a page of this shop."""
+    """Return the page that the customer came from, if it is a page of this shop."""
     target = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
     return target if safe else reverse("shop:packages")

@@ -10,10 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from django_airalo.models import Esim, Refund, RefundReason
 from tests.factories import EsimFactory
+from tests.rates import NO_LIMITS
 
-from .test_admin import root, staff, url
-
-__all__ = ["root", "staff"]
+from .support import url
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +30,7 @@ def text(response):
     return html.unescape(response.content.decode())
 
 
-def test_the_page_lists_the_esims_and_asks_for_the_reason(root):
+def test_page_lists_selected_esims_and_reasons(root):
     esims = [EsimFactory(usage_status="active"), EsimFactory()]
     other = EsimFactory()
     page = text(ask(root, *esims))
@@ -43,8 +42,8 @@ def test_the_page_lists_the_esims_and_asks_for_the_reason(root):
     assert not Refund.objects.exists()
 
 
-def test_it_is_asked_for_once_it_is_filled_in(root, airalo, settings, django_capture_on_commit_callbacks):
-    settings.AIRALO_REFUND_INTERVAL = 0
+def test_completed_form_requests_refunds(root, airalo, settings, django_capture_on_commit_callbacks):
+    settings.AIRALO_RATE_LIMITS = NO_LIMITS
     esims = [EsimFactory() for _ in range(6)]
     with django_capture_on_commit_callbacks(execute=True):
         response = ask(root, *esims, **GOOD)
@@ -68,7 +67,7 @@ def test_it_is_asked_for_once_it_is_filled_in(root, airalo, settings, django_cap
         ({"email": "nobody"}, "Enter a valid email address."),
     ],
 )
-def test_what_is_wrong_is_said_on_the_page(root, fields, said):
+def test_invalid_form_shows_error_on_page(root, fields, said):
     esim = EsimFactory()
     page = text(ask(root, esim, **{**GOOD, **fields}))
     assert said in page
@@ -76,7 +75,7 @@ def test_what_is_wrong_is_said_on_the_page(root, fields, said):
     assert not Refund.objects.exists()
 
 
-def test_an_esim_with_an_open_refund_is_refused(root):
+def test_esim_with_open_refund_is_refused(root):
     esim = EsimFactory()
     Refund.objects.create(reason="SLOW_SPEED").esims.set([esim])
     page = text(ask(root, esim, **GOOD))
@@ -85,20 +84,20 @@ def test_an_esim_with_an_open_refund_is_refused(root):
     assert Refund.objects.count() == 1
 
 
-def test_reasons_of_the_settings_can_be_chosen(root, settings):
+def test_reasons_of_settings_can_be_chosen(root, settings):
     settings.AIRALO_REFUND_REASONS = ["DUPLICATE_ORDER"]
     assert '<option value="DUPLICATE_ORDER">DUPLICATE_ORDER</option>' in text(ask(root, EsimFactory()))
 
 
 @pytest.mark.parametrize(("permission", "allowed"), [("change_esim", False), ("change_refund", True)])
-def test_who_may_decide_about_refunds_may_ask_for_them(staff, permission, allowed):
+def test_requesting_refund_needs_change_refund_permission(staff, permission, allowed):
     client, esim = staff("view_esim", permission), EsimFactory()
     assert ('value="ask_for_refund"' in text(client.get(url(Esim)))) == allowed
     ask(client, esim, **GOOD)
     assert Refund.objects.exists() == allowed
 
 
-def test_a_lost_key_and_more_esims_cost_nothing(root):
+def test_page_makes_no_more_queries_for_more_esims_with_lost_key(root):
     def queries(esims):
         with CaptureQueriesContext(connection) as captured:
             text(ask(root, *esims))
@@ -107,5 +106,5 @@ def test_a_lost_key_and_more_esims_cost_nothing(root):
     esims = [EsimFactory() for _ in range(12)]
     with connection.cursor() as cursor:
         cursor.execute("UPDATE django_airalo_esim SET matching_id = 'f1:x'")
-    queries(esims)  # whatever is cached by the first page
+    queries(esims)  # fills the caches
     assert queries(esims[:2]) == queries(esims)

@@ -10,14 +10,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from django_airalo.models import CatalogueSync, CompatibleDevice, Country, Operator, Package, PricingRule
+from django_airalo.models import CompatibleDevice, Country, Operator, Package, PricingRule, SyncRun
 from tests.factories import (
     FAR_AHEAD,
     LONG_AGO,
-    CatalogueSyncFactory,
     OperatorFactory,
     PackageFactory,
     PricingRuleFactory,
+    SyncRunFactory,
     UserFactory,
 )
 from tests.scripted_server import Answer, ScriptedServer
@@ -56,7 +56,7 @@ FORM = {
 }
 
 
-def test_an_operator_sets_a_rule(root):
+def test_pricing_rule_can_be_added_changed_and_deleted(root):
     package = PackageFactory(price="10", net_price="9")
     response = root.post(url(PricingRule, "add"), {**FORM, "operator": package.operator.pk})
     assert response.status_code == 302
@@ -81,19 +81,19 @@ def test_an_operator_sets_a_rule(root):
         ({"markup": "99999999"}, "per cent is too much"),
     ],
 )
-def test_an_impossible_rule_is_refused_with_a_reason(root, fields, said):
+def test_invalid_rule_is_refused_with_reason(root, fields, said):
     assert said in text(root.post(url(PricingRule, "add"), {**FORM, **fields}))
     assert not PricingRule.objects.exists()
 
 
-def test_a_rule_for_two_things_is_refused(root):
+def test_rule_for_package_and_operator_is_refused(root):
     package = PackageFactory()
     fields = {"package": package.pk, "operator": package.operator.pk}
     page = text(root.post(url(PricingRule, "add"), {**FORM, **fields}))
     assert "Choose one of package, operator and country, or none." in page
 
 
-def test_the_preview_shows_what_comes_of_a_rule(root):
+def test_preview_shows_resulting_prices_of_rule(root):
     packages = [PackageFactory(price=price, net_price=1, package_id=f"package-{price}") for price in range(1, 21)]
     PackageFactory(withdrawn_at=LONG_AGO, price=1)
     rule = PricingRuleFactory(name="Everywhere", markup="900", rounding="99")
@@ -104,19 +104,19 @@ def test_the_preview_shows_what_comes_of_a_rule(root):
     assert {"package-1", "package-20"} <= set(shown)
     assert "<b>10.99 USD</b>" in page
     assert "Raised to Airalo's minimum, 20.00 USD." in page
-    assert page.count("Not in use here: another rule goes before it") == 1
+    assert page.count("Not used here: another rule takes precedence") == 1
 
 
-def test_a_preview_of_nothing(root):
+def test_preview_explains_why_it_is_empty(root):
     assert "Save the rule to see examples." in text(root.get(url(PricingRule, "add")))
     rule = PricingRuleFactory(operator=OperatorFactory())
-    assert "No package on sale is what this rule is for." in text(root.get(url(PricingRule, "change", rule.pk)))
+    assert "No package on sale matches this rule." in text(root.get(url(PricingRule, "change", rule.pk)))
     PackageFactory(operator=rule.operator)
     PricingRule.objects.update(currency="CHF")
     assert "Airalo gives no price in this currency." in text(root.get(url(PricingRule, "change", rule.pk)))
 
 
-def test_a_preview_costs_the_same_for_a_large_catalogue(root):
+def test_preview_makes_no_more_queries_for_large_catalogue(root):
     rule = PricingRuleFactory()
 
     def queries():
@@ -125,13 +125,13 @@ def test_a_preview_costs_the_same_for_a_large_catalogue(root):
         return len(captured)
 
     PackageFactory.create_batch(6)
-    queries()  # whatever is cached by the first page
+    queries()  # fills the caches
     few = queries()
     PackageFactory.create_batch(30)
     assert queries() == few
 
 
-def test_choosing_what_a_rule_is_for(root):
+def test_autocomplete_finds_package_operator_and_country(root):
     country = Country.objects.create(code="FR", title="France")
     package = PackageFactory(package_id="elan-7days")
     package.operator.countries.add(country)
@@ -145,7 +145,7 @@ def test_choosing_what_a_rule_is_for(root):
         assert len(found) == 1, model
 
 
-def test_a_package_shows_its_prices_and_their_history(root):
+def test_package_page_shows_prices_and_history(root):
     package = PackageFactory(price="4.50", retail_prices={"EUR": "3.92", "JPY": "666"}, net_prices={"EUR": "1.31"})
     package.history.create(price="5.25", recorded_at=LONG_AGO)
     page = text(root.get(url(Package, "change", package.pk)))
@@ -153,33 +153,35 @@ def test_a_package_shows_its_prices_and_their_history(root):
         assert shown in page
 
 
-def test_the_list_of_packages_says_how_old_it_is(root):
+def test_package_list_shows_last_sync(root):
     assert "Never synced: run airalo_sync_packages." in text(root.get(url(Package)))
-    CatalogueSyncFactory()
-    CatalogueSyncFactory(kind="devices", error="Nothing to do with it.")
+    SyncRunFactory()
+    SyncRunFactory(kind="devices", error="Nothing to do with it.")
     assert "Last sync: " in text(root.get(url(Package)))
-    CatalogueSyncFactory(error="AiraloTimeoutError: no answer <in> time")
+    SyncRunFactory(error="AiraloTimeoutError: no answer <in> time")
     page = root.get(url(Package)).content.decode()
     assert "failed: AiraloTimeoutError: no answer &lt;in&gt; time" in page
 
 
-@pytest.mark.parametrize(("lease_until", "said"), [(FAR_AHEAD, "One is running since "), (LONG_AGO, "died or hangs.")])
-def test_a_sync_that_is_not_done_hides_no_other(root, lease_until, said):
+@pytest.mark.parametrize(
+    ("lease_until", "said"), [(FAR_AHEAD, "A sync has been running"), (LONG_AGO, "died or hangs.")]
+)
+def test_unfinished_sync_does_not_hide_last_finished_one(root, lease_until, said):
     under_way = {"finished_at": None, "lease": "packages", "lease_until": lease_until}
-    CatalogueSyncFactory(**under_way)
+    SyncRunFactory(**under_way)
     page = text(root.get(url(Package)))
     assert "Never synced." in page
     assert said in page
-    CatalogueSync.objects.all().delete()
-    CatalogueSyncFactory(started_at=LONG_AGO)
-    CatalogueSyncFactory(**under_way)
+    SyncRun.objects.all().delete()
+    SyncRunFactory(started_at=LONG_AGO)
+    SyncRunFactory(**under_way)
     page = text(root.get(url(Package)))
     assert "Last sync: 12/31/2019" in page
     assert said in page
 
 
-def test_sync_now(root, settings):
-    rows = [CatalogueSyncFactory(kind="devices"), CatalogueSyncFactory(kind="devices"), CatalogueSyncFactory()]
+def test_sync_now_syncs_each_selected_kind_once(root, settings):
+    rows = [SyncRunFactory(kind="devices"), SyncRunFactory(kind="devices"), SyncRunFactory()]
     with ScriptedServer() as server:
         settings.AIRALO_BASE_URL = server.url
         server.on("/v2/token", Answer(body={"data": {"access_token": "t" * 200, "expires_in": 86400}}))
@@ -187,11 +189,11 @@ def test_sync_now(root, settings):
         server.on("/v2/compatible-devices-lite", Answer(body={"data": [device]}))
         server.on("/v2/packages", Answer(body={"data": [], "meta": {"current_page": 1, "last_page": 1}}))
         data = {"action": "sync_now", "_selected_action": [row.pk for row in rows]}
-        response = root.post(url(CatalogueSync), data, follow=True)
+        response = root.post(url(SyncRun), data, follow=True)
     said = [str(message) for message in response.context["messages"]]
     assert said == [
         "Devices: 1 added, 0 changed, 0 withdrawn.",
         "Packages: Airalo's catalogue came empty; the packages were left as they are.",
     ]
     assert CompatibleDevice.objects.count() == 1
-    assert CatalogueSync.objects.count() == 5
+    assert SyncRun.objects.count() == 5

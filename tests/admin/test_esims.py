@@ -7,18 +7,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_airalo.models import Esim
+from tests.esims.usage_support import TOO_MANY, usage_answer
 from tests.factories import EsimFactory, EsimPackageFactory, UsageRecordFactory, ago
 from tests.scripted_server import Answer
-from tests.services.usage_support import TOO_MANY, usage_answer
 
-from .test_admin import act, root, url
-
-__all__ = ["root"]
+from .support import act, url
 
 pytestmark = pytest.mark.django_db
 
 
-def test_refresh_usage(root, server):
+def test_refresh_usage_requests_only_stale_usage(root, server):
     stale, fresh = EsimFactory(), EsimFactory(usage_synced_at=ago(60))
     server.on(f"/v2/sims/{stale.iccid}/usage", usage_answer())
     _, said = act(root, Esim, "refresh_usage", stale, fresh)
@@ -28,7 +26,7 @@ def test_refresh_usage(root, server):
     assert not server.requests(f"/v2/sims/{fresh.iccid}/usage")
 
 
-def test_refresh_usage_stops_at_a_429_and_goes_on_after_other_errors(root, server):
+def test_refresh_usage_reports_429(root, server):
     unknown, busy = EsimFactory(), EsimFactory()
     server.on(f"/v2/sims/{busy.iccid}/usage", TOO_MANY)
     _, said = act(root, Esim, "refresh_usage", unknown, busy)
@@ -37,7 +35,7 @@ def test_refresh_usage_stops_at_a_429_and_goes_on_after_other_errors(root, serve
 
 
 @pytest.mark.parametrize(("typed", "brand"), [(" Ours ", "Ours"), ("", "")])
-def test_set_brand(root, server, typed, brand):
+def test_set_brand_stores_brand(root, server, typed, brand):
     esim = EsimFactory(brand_settings_name="Old")
     answer = {"data": {"brand_settings_name": brand or None}, "meta": {"message": "success"}}
     server.on(f"/v2/sims/{esim.iccid}/brand", Answer(200, answer))
@@ -47,7 +45,7 @@ def test_set_brand(root, server, typed, brand):
     assert esim.brand_settings_name == brand
 
 
-def test_the_usage_is_on_the_page(root):
+def test_esim_page_shows_usage_and_packages(root):
     esim = EsimFactory(usage_status="active", remaining=512, total=1024, total_voice=10, remaining_voice=7)
     UsageRecordFactory(esim=esim, remaining=700)
     UsageRecordFactory(esim=esim, source="low data", level="<75%>", remaining=None, total=None)
@@ -58,7 +56,7 @@ def test_the_usage_is_on_the_page(root):
     assert "&lt;75%&gt;" in page
 
 
-def test_no_more_queries_for_more_history(root):
+def test_esim_page_makes_no_more_queries_for_more_history(root):
     def queries(esim):
         with CaptureQueriesContext(connection) as captured:
             assert root.get(url(Esim, "change", esim.pk)).status_code == 200
@@ -76,7 +74,7 @@ def test_no_more_queries_for_more_history(root):
 @pytest.mark.parametrize(
     ("end", "found"), [("1", {"ends today"}), ("3", {"ends today", "ends soon"}), ("low", {"low"}), ("x", None)]
 )
-def test_filter_by_the_end(root, end, found):
+def test_filter_finds_esims_that_end_soon_or_are_low(root, end, found):
     active = {"usage_status": "active", "remaining": 900, "total": 1000}
     esims = {
         "far": EsimFactory(**active, expires_at=ago(-10 * 86400)),

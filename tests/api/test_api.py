@@ -43,13 +43,13 @@ def test_anonymous_users_see_nothing(client, user):
 
 
 @pytest.mark.parametrize("permissions", [[], ["rest_framework.permissions.AllowAny"]])
-def test_the_shops_own_defaults_open_nothing(client, user, settings, permissions):
+def test_permissions_do_not_depend_on_project_defaults(client, user, settings, permissions):
     settings.REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": permissions}
     for url in own_urls(esim_of(user)):
         assert client.get(url).status_code in (401, 403)
 
 
-def test_what_belongs_to_others_is_not_found(signed_in):
+def test_orders_and_esims_of_other_users_are_not_found(signed_in):
     for esim in (esim_of(UserFactory()), esim_of(None)):
         assert signed_in.get(f"{ORDERS}{esim.order.reference}/").status_code == 404
         assert signed_in.get(f"{ESIMS}{esim.public_id}/").status_code == 404
@@ -64,7 +64,7 @@ def test_staff_sees_only_its_own_too(client, user):
 
 
 @pytest.mark.parametrize("key", ["1", "x" * 32, "A" * 32, "-" * 36, "g" * 36, "0" * 36, "../1", "%00"])
-def test_keys_that_are_none_are_not_found(signed_in, user, key):
+def test_invalid_keys_are_not_found(signed_in, user, key):
     esim_of(user)
     assert signed_in.get(f"{ORDERS}{key}/").status_code == 404
     assert signed_in.get(f"{ESIMS}{key}/").status_code == 404
@@ -84,6 +84,22 @@ def test_an_order(signed_in, user):
     assert listed["id"] == body["id"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "missing", "is_complete"),
+    [
+        ({"completed": True, "quantity": 3, "delivered_quantity": 1}, 2, False),
+        ({"completed": True, "quantity": 3, "delivered_quantity": 3}, 0, True),
+        ({"completed": True, "type": "topup"}, 0, True),
+        ({"accepted": True, "quantity": 3}, 3, False),
+        ({"failed": True}, 1, False),
+    ],
+)
+def test_what_is_missing_of_an_order(signed_in, user, fields, missing, is_complete):
+    order = EsimOrderFactory(user=user, **fields)
+    for body in (signed_in.get(f"{ORDERS}{order.reference}/").json(), signed_in.get(ORDERS).json()["results"][0]):
+        assert (body["missing"], body["is_complete"]) == (missing, is_complete)
+
+
 def test_a_topup_and_a_future_order(signed_in, user):
     esim = esim_of(user)
     topup = EsimOrderFactory(completed=True, type="topup", esim=esim, user=user)
@@ -99,7 +115,7 @@ def test_a_topup_and_a_future_order(signed_in, user):
 def test_one_esim_comes_with_its_codes_and_is_kept_in_no_cache(signed_in, user):
     esim = esim_of(user)
     response = signed_in.get(f"{ESIMS}{esim.public_id}/")
-    assert response["Cache-Control"] == "no-store"
+    assert response["Cache-Control"] == "private, no-store"
     body = response.json()
     for name in ("activation_code", "matching_id", "confirmation_code", "apple_installation_url", "smdp_address"):
         assert body[name] == getattr(esim, name)

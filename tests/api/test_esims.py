@@ -37,6 +37,18 @@ def test_unlimited_data_has_no_amounts(signed_in, user):
     assert data == {"is_unlimited": True, "remaining": None, "total": None, "percentage": None, "text": "Unlimited"}
 
 
+def test_an_unknown_remainder_is_never_shown_as_the_whole(signed_in, user):
+    esim = esim_of(user, usage_status="active", remaining=None, total=2048)
+    data = signed_in.get(url(esim)).json()["usage"]["data"]
+    assert data == {
+        "is_unlimited": False,
+        "remaining": None,
+        "total": 2048,
+        "percentage": None,
+        "text": "Not known how much is left",
+    }
+
+
 def test_packages(signed_in, user):
     esim = esim_of(user)
     EsimPackageFactory(esim=esim)
@@ -62,7 +74,7 @@ def test_the_history(signed_in, user, django_assert_num_queries):
 def test_instructions(signed_in, user, airalo):
     esim = esim_of(user)
     response = signed_in.get(url(esim, "instructions/?language=de-at"))
-    assert response["Cache-Control"] == "no-store"
+    assert response["Cache-Control"] == "private, no-store"
     body = response.json()
     assert (body["language"], bool(body["ios"]), bool(body["android"])) == ("de", True, True)
     assert body["ios"][0]["qr_steps"]

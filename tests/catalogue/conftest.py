@@ -10,6 +10,7 @@ import pytest
 
 from django_airalo.client import AiraloClient, use_client
 from django_airalo.emulator import Emulator
+from tests.rates import NO_LIMITS
 from tests.scripted_server import Answer, ScriptedServer
 
 
@@ -19,13 +20,14 @@ def emulator(settings: Any) -> Iterator[Emulator]:
     with Emulator(port=0, rate_limits=False) as running:
         settings.AIRALO_BASE_URL = running.url
         settings.AIRALO_CLIENT_ID, settings.AIRALO_CLIENT_SECRET = running.client_id, running.client_secret
-        settings.AIRALO_PACKAGE_REQUESTS_PER_MINUTE = 10**5
+        settings.AIRALO_RATE_LIMITS = NO_LIMITS
         yield running
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
+def server(settings: Any) -> Iterator[ScriptedServer]:
     """An Airalo that gives a token, and else what a test has it say."""
+    settings.AIRALO_RATE_LIMITS = NO_LIMITS
     with ScriptedServer() as running:
         token = {"data": {"access_token": "t" * 200, "expires_in": 86400}}
         running.on("/v2/token", Answer(body=json.dumps(token).encode()))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from django_airalo.client.payloads import as_price
 from django_airalo.money import Rounding, as_shown, currency_code, markup_of, round_up, selling_price, smallest_unit
 
 CURRENCIES = ("USD", "EUR", "JPY", "KRW", "KWD", "IDR")
@@ -90,8 +92,18 @@ def test_a_higher_markup_makes_no_lower_price(base, minimum, one, other, currenc
     assert prices == sorted(prices)
 
 
+@pytest.mark.parametrize("ulps", [-3, -2, -1, 0, 1, 2, 3])
+def test_binary_noise_of_a_price_is_cut_before_it_is_rounded_up(ulps):
+    for cents in range(1, 20_001):
+        price = cents / 100
+        noisy = as_price(price + ulps * math.ulp(price))
+        least = Decimal(cents) / 100
+        assert noisy == least
+        assert selling_price(noisy, noisy, "EUR") == least
+
+
 @pytest.mark.parametrize("step", [None, Decimal(0), Decimal(-1)])
-def test_a_step_must_be_one(step):
+def test_rounding_step_must_be_above_zero(step):
     with pytest.raises(ValueError, match="step above 0"):
         round_up(Decimal(1), "EUR", Rounding.STEP, step)
 

@@ -13,8 +13,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone, translation
 
 from django_airalo import services
-from django_airalo.models import CatalogueSync, Country, ExchangeRate, PricingRule
-from django_airalo.models.pricing import PriceList
+from django_airalo.models import Country, ExchangeRate, PricingRule, SyncRun
+from django_airalo.services import operations
+from django_airalo.services.catalogue.prices import PriceList
 from tests.factories import LONG_AGO, OperatorFactory, PackageFactory, PricingRuleFactory
 from tests.scripted_server import Answer
 
@@ -86,7 +87,7 @@ def test_where_there_is_no_net_price_the_retail_price_is_the_base(package):
 
 def discount_pricing(percentage, **fields):
     values = {"pricing_model": "discount_pricing", "discount_percentage": percentage, "started_at": LONG_AGO}
-    return CatalogueSync.objects.create(kind="packages", **{**values, "finished_at": LONG_AGO, **fields})
+    return SyncRun.objects.create(kind="packages", **{**values, "finished_at": LONG_AGO, **fields})
 
 
 def test_under_discount_pricing_the_cost_is_the_base(package, django_assert_num_queries):
@@ -100,7 +101,7 @@ def test_under_discount_pricing_the_cost_is_the_base(package, django_assert_num_
     assert price.explanation == ("Rule “All”: retail price less 20 per cent, 3.60 USD and a markup of 1.80 USD.")
     assert package.selling_price("EUR").base == Decimal("3.14")  # 3.136, rounded up
     with django_assert_num_queries(2):  # rules and the discount, however many packages
-        services.price_packages([package] * 5, "USD")
+        services.price_packages([package] * 5, currency="USD")
 
 
 def test_a_net_price_goes_before_the_discount_and_a_model_without_one_has_none(package):
@@ -187,7 +188,7 @@ def test_a_price_that_airalo_gives_is_not_converted(package):
 
 def rates_synced(**fields):
     values = {"kind": "exchange_rates", "started_at": LONG_AGO, "finished_at": timezone.now()}
-    return CatalogueSync.objects.create(**{**values, **fields})
+    return SyncRun.objects.create(**{**values, **fields})
 
 
 @pytest.mark.parametrize(
@@ -243,18 +244,18 @@ def test_many_packages_cost_two_queries(django_assert_num_queries):
     for package in packages:
         PricingRuleFactory(package=package)
     with django_assert_num_queries(2):
-        priced = services.price_packages(packages, "EUR")
+        priced = services.price_packages(packages, currency="EUR")
     rate(synced_at=LONG_AGO)
     with django_assert_num_queries(2):
-        assert {price for _, price in services.price_packages(packages, "CHF")} == {None}
+        assert {price for _, price in services.price_packages(packages, currency="CHF")} == {None}
     with django_assert_num_queries(1):
-        priced = services.price_packages(packages, "USD")
+        priced = services.price_packages(packages, currency="USD")
     assert [package for package, _ in priced] == packages
     assert all(price.rule.package_id == package.pk for package, price in priced)
     assert all(price.amount >= package.price for package, price in priced)
 
 
-def test_an_explanation_is_in_the_language_of_who_reads_it(package):
+def test_price_explanation_is_translated_on_reading(package):
     price = package.selling_price()
     with translation.override("de"):
         assert price.explanation  # nothing is stored in one language
@@ -300,12 +301,12 @@ def test_the_database_refuses_them_too(package, fields):
 
 
 def test_exchange_rates_from_the_emulator(emulator):
-    report = services.sync_exchange_rates()
+    report = operations.sync_exchange_rates()
     assert report.added == ExchangeRate.objects.count() >= 10
     euro = ExchangeRate.objects.get(currency="EUR")
     assert (euro.rate, str(euro)) == (Decimal("0.87"), "1 USD = 0.87 EUR")
     assert euro.date
-    again = services.sync_exchange_rates()
+    again = operations.sync_exchange_rates()
     assert (again.added, again.changed, again.unchanged) == (0, 0, report.added)
 
 
@@ -328,9 +329,9 @@ def test_only_good_rates_are_kept(server):
         rates_answer(("USD", "CHF", "0.8")),
         rates_answer(),
     )
-    services.sync_exchange_rates()
+    operations.sync_exchange_rates()
     assert [(row.currency, row.rate) for row in ExchangeRate.objects.all()] == [("CHF", Decimal("0.81234568"))]
-    assert services.sync_exchange_rates().changed == 1
+    assert operations.sync_exchange_rates().changed == 1
     with pytest.raises(CommandError, match="no exchange rates"):
         call_command("airalo_sync_exchange_rates")
     assert ExchangeRate.objects.get().rate == Decimal("0.8")

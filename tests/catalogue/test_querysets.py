@@ -1,4 +1,4 @@
-"""Finding packages, as shops look for them."""
+"""CheckResult packages, as shops look for them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_for_a_country(shelf):
     assert sims.for_country("FR").count() == 3
 
 
-def test_no_country_is_no_way_to_all_regions(shelf):
+def test_empty_country_finds_no_packages(shelf):
     assert not Package.objects.for_country("").exists()
 
 
@@ -92,6 +92,6 @@ def test_a_page_of_a_shop_window_costs_four_queries(django_assert_num_queries):
     # The count, the page with its operators, the rules, the rate.
     with django_assert_num_queries(4):
         page = Paginator(found, 24).get_page(1)
-        priced = services.price_packages(page, "EUR")
+        priced = services.price_packages(page, currency="EUR")
         shown = [(package.title, package.operator.title, price) for package, price in priced]
     assert len(shown) == 24

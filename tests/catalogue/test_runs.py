@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from django_airalo import services
 from django_airalo.exceptions import AiraloResponseError, SyncRunningError
-from django_airalo.models import CatalogueSync, CompatibleDevice, ExchangeRate, Package
-from django_airalo.services import syncs
-from tests.factories import LONG_AGO, CatalogueSyncFactory, PackageFactory
+from django_airalo.models import CompatibleDevice, ExchangeRate, Package, SyncRun
+from django_airalo.services import operations
+from django_airalo.services.catalogue import sync_runs
+from tests.factories import LONG_AGO, PackageFactory, SyncRunFactory
 
 from .conftest import location, operator, package
 
@@ -36,16 +37,16 @@ def run(command, *arguments, stream=None):
 
 def running(kind, **fields):
     fields = {"lease_until": timezone.now() + timedelta(minutes=5), **fields}
-    return CatalogueSyncFactory(kind=kind, lease=kind, finished_at=None, **fields)
+    return SyncRunFactory(kind=kind, lease=kind, finished_at=None, **fields)
 
 
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_a_second_run_says_so_and_ends_well(kind, server):
     other = running(kind)
-    before = CatalogueSync.objects.values().get()
-    assert run(COMMANDS[kind]) == f"A sync ({kind}) is running already; this one has nothing to do.\n"
+    before = SyncRun.objects.values().get()
+    assert run(COMMANDS[kind]) == f"A sync ({kind}) is already running, so this one was not started.\n"
     assert not server.requests()
-    assert CatalogueSync.objects.values().get() == before
+    assert SyncRun.objects.values().get() == before
     assert other.succeeded is None
 
 
@@ -65,7 +66,7 @@ def test_a_dead_run_is_followed_by_the_next(listed):
     dead.refresh_from_db()
     assert dead.succeeded is False
     assert dead.error == "The process died or hangs."
-    last = CatalogueSync.objects.first()
+    last = SyncRun.objects.first()
     assert (last.succeeded, last.added, last.lease, last.lease_until) == (True, 1, None, None)
 
 
@@ -75,13 +76,13 @@ def test_a_run_that_lost_its_lease_writes_nothing(listed):
     listed(location("FR", operator(7, package("fr-1"))))
 
     def hang(done, total):
-        CatalogueSync.objects.update(lease_until=LONG_AGO)
-        syncs._begin(CatalogueSync.Kind.PACKAGES)
+        SyncRun.objects.update(lease_until=LONG_AGO)
+        sync_runs._begin(SyncRun.Kind.PACKAGES)
 
-    with pytest.raises(SyncRunningError, match="taken the place"):
+    with pytest.raises(SyncRunningError, match="has replaced this one"):
         services.sync_packages(force=True, progress=hang)
     assert list(Package.objects.on_sale().values_list("package_id", flat=True)) == ["old"]
-    newer, older = CatalogueSync.objects.all()
+    newer, older = SyncRun.objects.all()
     assert older.error == "The process died or hangs."
     assert newer.succeeded is None
 
@@ -112,14 +113,14 @@ def test_two_at_once_are_one(listed):
         go_on.set()
         thread.join(20)
     assert outcomes == [1]
-    assert CatalogueSync.objects.get().succeeded
+    assert SyncRun.objects.get().succeeded
 
 
 def test_a_failure_is_kept_and_frees_the_lease(listed):
     listed()
     with pytest.raises(AiraloResponseError):
         services.sync_packages()
-    failed = CatalogueSync.objects.get()
+    failed = SyncRun.objects.get()
     assert failed.succeeded is False
     assert failed.error.startswith("AiraloResponseError: Airalo's catalogue came empty")
     listed(location("FR", operator(7, package("fr-1"))))
@@ -127,28 +128,28 @@ def test_a_failure_is_kept_and_frees_the_lease(listed):
 
 
 def test_old_records_go(listed):
-    CatalogueSyncFactory(started_at=LONG_AGO)
-    CatalogueSyncFactory(started_at=LONG_AGO, kind="devices")
-    recent = CatalogueSyncFactory()
+    SyncRunFactory(started_at=LONG_AGO)
+    SyncRunFactory(started_at=LONG_AGO, kind="devices")
+    recent = SyncRunFactory()
     listed(location("FR", operator(7, package("fr-1"))))
     services.sync_packages()
-    assert set(CatalogueSync.objects.filter(kind="packages")) == {recent, CatalogueSync.objects.first()}
-    assert CatalogueSync.objects.filter(kind="devices").exists()
+    assert set(SyncRun.objects.filter(kind="packages")) == {recent, SyncRun.objects.first()}
+    assert SyncRun.objects.filter(kind="devices").exists()
 
 
 def test_is_the_catalogue_stale(settings):
-    assert services.catalogue_is_stale()
+    assert operations.catalogue_is_stale()
     hour_ago = timezone.now() - timedelta(hours=1)
-    CatalogueSyncFactory(finished_at=hour_ago)
-    assert not services.catalogue_is_stale()
+    SyncRunFactory(finished_at=hour_ago)
+    assert not operations.catalogue_is_stale()
     settings.AIRALO_CATALOGUE_MAX_AGE = 1800
-    assert services.catalogue_is_stale()
-    CatalogueSyncFactory(error="AiraloTimeoutError")  # a failure makes nothing fresh
-    CatalogueSyncFactory(kind="devices")
-    CatalogueSyncFactory(lease="packages", finished_at=None)
-    assert services.catalogue_is_stale()
-    CatalogueSyncFactory()
-    assert not services.catalogue_is_stale()
+    assert operations.catalogue_is_stale()
+    SyncRunFactory(error="AiraloTimeoutError")  # a failure makes nothing fresh
+    SyncRunFactory(kind="devices")
+    SyncRunFactory(lease="packages", finished_at=None)
+    assert operations.catalogue_is_stale()
+    SyncRunFactory()
+    assert not operations.catalogue_is_stale()
 
 
 # The bar of airalo_sync_packages

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_airalo import services
 from django_airalo.exceptions import AiraloAPIError, AiraloResponseError
-from django_airalo.models import CatalogueSync, Country, Operator, Package, PackagePrice
+from django_airalo.models import Country, Operator, Package, PackagePrice, SyncRun
 from tests.scripted_server import Answer
 
 from .conftest import location, operator, package
@@ -26,7 +26,7 @@ def writes_of(act):
     with CaptureQueriesContext(connection) as queries:
         act()
     statements = [query["sql"] for query in queries if query["sql"].startswith(WRITES)]
-    return [sql for sql in statements if "cataloguesync" not in sql]
+    return [sql for sql in statements if "syncrun" not in sql]
 
 
 def page(number, total, *locations, **document):
@@ -56,7 +56,7 @@ def test_the_whole_catalogue_twice(emulator):
     assert writes_of(services.sync_packages) == []
     after = list(Package.objects.values()), list(Operator.objects.values()), list(Country.objects.values())
     assert after == before
-    last = CatalogueSync.objects.first()
+    last = SyncRun.objects.first()
     assert (last.added, last.changed, last.withdrawn, last.unchanged) == (0, 0, 0, first.added)
     assert last.pricing_model == "net_pricing"
 
@@ -71,7 +71,7 @@ def test_a_first_sync_writes_in_batches(emulator):
 def test_under_discount_pricing(emulator):
     emulator.options.change(pricing_model="discount_pricing", discount_percentage=15)
     services.sync_packages()
-    last = CatalogueSync.objects.first()
+    last = SyncRun.objects.first()
     assert (last.pricing_model, last.discount_percentage) == ("discount_pricing", 15)
     assert not Package.objects.filter(net_price__isnull=False).exists()
     some = Package.objects.first()
@@ -85,7 +85,7 @@ def test_the_pricing_of_any_page_counts(server):
     pricing = {"model": "discount_pricing", "discount_percentage": 15}
     server.on("/v2/packages", page(1, 2, a, pricing=pricing), page(2, 2, b))
     services.sync_packages()
-    last = CatalogueSync.objects.first()
+    last = SyncRun.objects.first()
     assert (last.pricing_model, last.discount_percentage) == ("discount_pricing", 15)
 
 
@@ -138,7 +138,7 @@ def test_where_airalo_lists_no_countries_those_of_the_networks_count(listed):
 
 
 @pytest.mark.parametrize("turn", [1, -1])
-def test_a_country_keeps_its_title_where_only_networks_tell_of_it(listed, turn):
+def test_country_listed_only_in_networks_keeps_its_title(listed, turn):
     def titles(*locations):
         listed(*locations)
         services.sync_packages()
@@ -163,8 +163,9 @@ def test_an_operator_without_an_id_leaves_its_packages_on_sale(listed):
 
 
 def test_price_history(listed):
-    def sync(**fields):
-        listed(location("FR", operator(7, package("fr-1", **fields), package("fr-2"))))
+    def sync(pricing="net_pricing", **fields):
+        told = location("FR", operator(7, package("fr-1", **fields), package("fr-2")))
+        listed(told, pricing={"model": pricing})
         services.sync_packages()
         changed = Package.objects.get(package_id="fr-1").history.order_by("id")
         return [(row.price, row.net_price) for row in changed]
@@ -176,7 +177,8 @@ def test_price_history(listed):
     # The rates of a new day are no new price.
     assert sync(prices={"net_price": {}, "recommended_retail_price": {"EUR": 3.99}}) == [first]
     assert sync(price=5) == [first, (Decimal("5.00"), Decimal("1.50"))]
-    assert sync(price=5, net_price=None)[2:] == [(Decimal("5.00"), None)]
+    without_net = {"net_price": None, "prices": {"recommended_retail_price": {"EUR": 3.99}}}
+    assert sync(price=5, **without_net, pricing="discount_pricing")[2:] == [(Decimal("5.00"), None)]
     assert sync()[3:] == [first]
     assert Package.objects.get(package_id="fr-2").history.count() == 1
 
@@ -219,7 +221,7 @@ def test_a_broken_page_changes_nothing_at_all(server):
     with pytest.raises(AiraloAPIError):
         services.sync_packages()
     assert [list(model.objects.values()) for model in (Package, Operator, Country, PackagePrice)] == before
-    failed = CatalogueSync.objects.first()
+    failed = SyncRun.objects.first()
     assert "AiraloResponseError" in failed.error
     assert failed.finished_at
 
@@ -234,7 +236,7 @@ def test_a_catalogue_that_changes_while_it_is_read_is_read_again(server):
     assert on_sale() == ["B-1", "C-1"]
 
 
-def test_a_catalogue_that_never_stands_still_changes_nothing(server):
+def test_catalogue_that_keeps_changing_changes_nothing(server):
     a, b, c = countries_a_b_c()
     server.on("/v2/packages", page(1, 3, a), page(2, 3, b), page(3, 3, c))
     services.sync_packages()

@@ -17,6 +17,7 @@ from django.test import override_settings
 from django_airalo.client import AiraloClient, transport
 from django_airalo.client.transport import build_session
 from django_airalo.emulator import Emulator
+from tests.rates import NO_LIMITS
 from tests.scripted_server import Answer, ScriptedServer
 
 from .support import CLIENT_ID, CLIENT_SECRET, PATIENT, TOKEN_MARK, MakeClient, token_answer
@@ -116,7 +117,7 @@ def make_partner(make_client: MakeClient) -> Callable[[Emulator], AiraloClient]:
     """Build clients of an emulator that keep below no limits."""
 
     def make(emulator: Emulator) -> AiraloClient:
-        with override_settings(AIRALO_ESIM_REQUESTS_PER_MINUTE=10**4, AIRALO_REFUND_INTERVAL=0):
+        with override_settings(AIRALO_RATE_LIMITS=NO_LIMITS):
             return make_client(
                 base_url=emulator.url,
                 client_id=emulator.client_id,
@@ -134,7 +135,7 @@ def partner(make_partner: Callable[[Emulator], AiraloClient], emulator: Emulator
 
 @pytest.fixture
 def package_id(emulator: Emulator) -> str:
-    return next(iter(emulator.world.catalogue.packages))
+    return next(iter(emulator.state.catalogue.packages))
 
 
 @pytest.fixture

@@ -320,3 +320,23 @@ def seed_token(client: AiraloClient) -> None:
     """Put a token into the client's cache, as if another process had got it while Airalo could be reached."""
     client._tokens._fetch = lambda: TokenData(access_token=token(1), expires_in=3600)
     client.get_token()
+
+
+#: What may go wrong with an answer, each as a scripted one.
+FAILURES = {
+    "500": Answer(500, {"data": []}),
+    "502 with HTML": Answer(502, "<html>Bad Gateway</html>"),
+    "503": Answer(503, {}, {"Retry-After": "0"}),
+    "504": Answer(504, b""),
+    "429": Answer(429, {"message": "Too Many Attempts."}, {"Retry-After": "0"}),
+    "closed": Answer(drop="close"),
+    "reset": Answer(drop="reset"),
+    "reset unread": Answer(drop="unread"),
+    "time-out": Answer(202, ACCEPTED, delay=60),
+    "cut-off headers": Answer(garbage=b"HTTP/1.1 202 Acc"),
+    "no HTTP": Answer(garbage=b"hello\r\n\r\n"),
+    "cut-off body": Answer(202, ACCEPTED, cut=20),
+    "body stops": Answer(202, ACCEPTED, drip=60),
+    "bad chunks": Answer(garbage=b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+    "bad gzip": Answer(202, b"not gzip", {"Content-Encoding": "gzip"}),
+}

@@ -34,7 +34,7 @@ MakePartner = Callable[[Emulator], AiraloClient]
 @pytest.fixture
 def pair(emulator: Emulator) -> tuple[str, str]:
     """A package and a top-up for its eSIMs."""
-    catalogue = emulator.world.catalogue
+    catalogue = emulator.state.catalogue
     topup = next(iter(catalogue.topups.values()))
     package = next(item for item in catalogue.packages.values() if item.operator_id == topup.operator_id)
     return package.id, topup.id
@@ -191,7 +191,7 @@ def test_instructions(partner: AiraloClient, iccid: str, language: str | None) -
 def test_brand(make_partner: MakePartner) -> None:
     with Emulator(rate_limits=False, brands=("Our Brand",)) as emulator:
         partner = make_partner(emulator)
-        package_id = next(iter(emulator.world.catalogue.packages))
+        package_id = next(iter(emulator.state.catalogue.packages))
         iccid = partner.submit_order(package_id=package_id, quantity=1).sims[0].iccid
 
         assert partner.set_brand(iccid, "Our Brand").brand_settings_name == "Our Brand"
@@ -208,7 +208,7 @@ def test_refund(partner: AiraloClient, emulator: Emulator, iccid: str) -> None:
 
     (row,) = [row for row in emulator.refunds() if iccid in row["iccids"]]
     assert (row["reason"], row["notes"]) == ("OTHERS", "Für Zoë")
-    emulator.settle_refund(refund.refund_id)  # raises if it does not know it by this id
+    emulator.resolve_refund(refund.refund_id)  # raises if it does not know it by this id
     assert refund.created_at is not None
     with pytest.raises(AiraloRefusedError) as reason:
         partner.request_refund(iccids=[iccid], reason="DUPLICATE_ORDER")
@@ -303,7 +303,7 @@ def test_how_the_company_pays(make_partner: MakePartner) -> None:
     with Emulator(rate_limits=False, pricing_model="discount_pricing") as emulator:
         client = make_partner(emulator)
         page = client.get_packages(limit=1)
-        package_id = next(iter(emulator.world.catalogue.packages))
+        package_id = next(iter(emulator.state.catalogue.packages))
         order = client.submit_order(package_id=package_id, quantity=2)
 
     assert page.pricing.model == "discount_pricing"
@@ -331,7 +331,7 @@ def test_simulated_webhook(make_partner: MakePartner, server: ScriptedServer) ->
     assert (push.json()["level"], push.json()["iccid"]) == ("75%", "8900000000000000123")
 
 
-def test_a_simulated_webhook_that_nobody_wants(make_partner: MakePartner) -> None:
+def test_simulated_webhook_without_opt_in_is_refused(make_partner: MakePartner) -> None:
     with Emulator(rate_limits=False) as emulator, pytest.raises(AiraloRefusedError, match="User is not opted in"):
         make_partner(emulator).simulate_webhook("credit_limit_notification", level=80)
 
@@ -349,7 +349,7 @@ def test_many_who_ask_for_usage_never_run_into_a_429(make_client: MakeClient) ->
             )
             for _ in range(2)
         ]
-        package_id = next(iter(emulator.world.catalogue.packages))
+        package_id = next(iter(emulator.state.catalogue.packages))
         sims = clients[0].submit_order(package_id=package_id, quantity=12).sims
 
         def ask(number: int) -> str:

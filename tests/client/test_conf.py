@@ -8,9 +8,10 @@ import pytest
 from django.conf import settings as django_settings
 from django.test import override_settings
 
-from django_airalo.conf import Settings, conf
+from django_airalo.client import AiraloClient
+from django_airalo.conf import Rate, Settings, conf
 from django_airalo.exceptions import AiraloConfigurationError
-from django_airalo.services.masking import masked
+from django_airalo.services.core.redaction import redact
 
 DEFAULTS: dict[str, Any] = {
     "CLIENT_ID": "",
@@ -20,19 +21,24 @@ DEFAULTS: dict[str, Any] = {
     "CONNECT_TIMEOUT": 5.0,
     "READ_TIMEOUT": 30.0,
     "CACHE_ALIAS": "default",
-    "TOKEN_LIFETIME": 86400.0,
-    "TOKEN_REQUESTS_PER_MINUTE": 3,
+    "RATE_LIMITS": {
+        "packages": "80/min",
+        "lookups": "40/min",
+        "usage": "5/s",
+        "esims": "10/min",
+        "product_information": "60/min",
+        "refunds": "5/min",
+        "simulator": "5/min",
+        "tokens": "3/min",
+    },
     "WEBHOOK_URL": "",
     "WEBHOOK_URL_TOKEN": "",
     "WEBHOOK_SECRETS": (),
-    "WEBHOOK_MAX_BYTES": 1048576,
     "TASK_BACKEND": "default",
     "TASK_QUEUE_NAME": "default",
     "ENCRYPTION_KEYS": (),
-    "LOOKUPS_PER_MINUTE": 40,
-    "PACKAGE_REQUESTS_PER_MINUTE": 80,
     "UNCONFIRMED_POLICY": "hold",
-    "delivery_url": "",
+    "webhook_delivery_url": "",
 }
 
 
@@ -70,7 +76,7 @@ def test_blanks_around_credentials_do_not_count() -> None:
     with override_settings(AIRALO_CLIENT_ID="\tid\n", AIRALO_CLIENT_SECRET=" secret\r\n"):
         assert (conf.CLIENT_ID, conf.CLIENT_SECRET) == ("id", "secret")
     with override_settings(AIRALO_WEBHOOK_URL=" https://shop.example.com/hook/\n", AIRALO_WEBHOOK_URL_TOKEN="token\n"):
-        assert (conf.WEBHOOK_URL_TOKEN, conf.delivery_url) == ("token", "https://shop.example.com/hook/token/")
+        assert (conf.WEBHOOK_URL_TOKEN, conf.webhook_delivery_url) == ("token", "https://shop.example.com/hook/token/")
 
 
 @pytest.mark.parametrize(
@@ -90,28 +96,101 @@ def test_webhook_secrets(secrets: list[Any], client_secret: str, expected: tuple
 
 
 @pytest.mark.parametrize("name", ["WEBHOOK_SECRETS", "ENCRYPTION_KEYS", "REFUND_REASONS"])
-def test_one_text_is_no_list_of_letters(settings, name: str) -> None:
+def test_text_instead_of_list_is_refused(settings, name: str) -> None:
     setattr(settings, f"AIRALO_{name}", "s3cret-value")
     with pytest.raises(AiraloConfigurationError, match=f"AIRALO_{name} must be a list") as refused:
         getattr(conf, name)
     assert "s3cret" not in str(refused.value)
-    assert masked("plain text") == "plain text"  # nothing else fails for it
+    assert redact("plain text") == "plain text"  # nothing else fails for it
+
+
+BAD = {
+    **dict.fromkeys(("SUBMIT", "CHECK_SERVER", "UNIVERSAL_PACKAGES"), ("False", 0, 1, [], object())),
+    **dict.fromkeys(
+        ("CONNECT_TIMEOUT", "READ_TIMEOUT", "CATALOGUE_MAX_AGE", "LISTING_DELAY", "BALANCE_CHECK_INTERVAL"),
+        ("soon", "", [], {}, float("nan"), float("inf"), object()),
+    ),
+    "LOOKUP_DELAYS": (5, "5", "", [], ["5"], {}, object()),
+    "LOW_BALANCE": ("little", "", [], object()),
+    "RATE_LIMITS": ("40/min", 40, [], object()),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
+def test_a_bad_value_raises_a_configuration_error_that_names_the_setting_the_value_and_what_it_must_be(
+    settings, name: str, value: Any
+) -> None:
+    setattr(settings, f"AIRALO_{name}", value)
+    with pytest.raises(AiraloConfigurationError) as refused:
+        getattr(conf, name)
+    text = str(refused.value)
+    assert text.startswith(f"AIRALO_{name} must be ")
+    assert text.endswith(f"not {value!r}.")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("1/s", (1, 1)),
+        ("5/sec", (5, 1)),
+        ("5/second", (5, 1)),
+        ("40/m", (40, 60)),
+        ("40/min", (40, 60)),
+        ("40/minute", (40, 60)),
+        ("600/h", (600, 3600)),
+        ("600/hour", (600, 3600)),
+        ("9000/d", (9000, 86400)),
+        ("9000/day", (9000, 86400)),
+        (None, (0, 0)),
+    ],
+)
+def test_a_rate_is_read_as_a_count_and_a_period(settings, value: str | None, expected: tuple[int, int]) -> None:
+    settings.AIRALO_RATE_LIMITS = {"lookups": value}
+    assert conf.rate("lookups") == Rate(*expected)
+    assert conf.rate("usage") == Rate(5, 1)  # the shop's limits are merged over the defaults
+
+
+@pytest.mark.parametrize("value", ["", "40", 40, "0/min", "-1/min", "1.5/s", "40/week", "40/min\n", "\u0664/s", b"1/s"])
+def test_a_bad_rate_raises_a_configuration_error(settings, value: Any) -> None:
+    settings.AIRALO_RATE_LIMITS = {"lookups": value}
+    with pytest.raises(AiraloConfigurationError) as refused:
+        conf.rate("lookups")
+    assert str(refused.value) == (
+        f"AIRALO_RATE_LIMITS['lookups'] must be a rate such as '40/min' or '5/s', or None for no limit, not {value!r}."
+    )
+
+
+@pytest.mark.parametrize(("connect", "read"), [(5, 30), (0.1, 0.1), (1, 2), (60, 600)])
+def test_a_lease_is_longer_than_the_longest_exchange(settings, connect: float, read: float) -> None:
+    """A look-up, a wait for another process's token, a token of its own, and the request twice."""
+    settings.AIRALO_CONNECT_TIMEOUT, settings.AIRALO_READ_TIMEOUT = connect, read
+    request = connect + read
+    patience = AiraloClient()._tokens._patience
+    assert conf.submit_lease >= request + patience + request + conf.max_send_seconds
+    assert conf.max_send_seconds == 2 * request
+    assert conf.signal_lease > conf.submit_lease
+
+
+def test_the_leases_with_the_default_time_outs(settings) -> None:
+    del settings.AIRALO_CONNECT_TIMEOUT
+    del settings.AIRALO_READ_TIMEOUT
+    assert (conf.submit_lease, conf.signal_lease) == (180, 300)
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_delivery_url(slash: str) -> None:
     with override_settings(AIRALO_WEBHOOK_URL=f"https://shop.example.com/hook{slash}"):
-        assert conf.delivery_url == f"https://shop.example.com/hook{slash}"
+        assert conf.webhook_delivery_url == f"https://shop.example.com/hook{slash}"
         with override_settings(AIRALO_WEBHOOK_URL_TOKEN="abc"):
-            assert conf.delivery_url == "https://shop.example.com/hook/abc/"
+            assert conf.webhook_delivery_url == "https://shop.example.com/hook/abc/"
 
 
-def test_the_tests_call_nobody_by_mistake() -> None:
+def test_tests_use_unreachable_base_url() -> None:
     assert django_settings.AIRALO_BASE_URL == conf.BASE_URL == "http://127.0.0.1:9"
 
 
-@pytest.mark.parametrize("name", sorted(set(DEFAULTS) - {"delivery_url"}))
-def test_none_is_as_good_as_unset(settings, name):
+@pytest.mark.parametrize("name", sorted(set(DEFAULTS) - {"webhook_delivery_url"}))
+def test_setting_of_none_uses_default(settings, name):
     setattr(settings, f"AIRALO_{name}", None)
     if name == "TASK_BACKEND":
         assert conf.TASK_BACKEND is None  # none is what it says

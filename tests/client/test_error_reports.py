@@ -10,6 +10,7 @@ from django.test import RequestFactory, override_settings
 from django.views.debug import ExceptionReporter
 
 from django_airalo.client import AiraloClient
+from django_airalo.conf import NO_LIMIT
 from django_airalo.exceptions import AiraloAPIError
 from tests.scripted_server import Answer, ScriptedServer
 
@@ -44,7 +45,7 @@ def test_a_report_shows_no_token(client: AiraloClient, server: ScriptedServer, f
 
 
 def test_a_report_of_the_token_request_shows_no_secret(client: AiraloClient, server: ScriptedServer) -> None:
-    client._tokens._per_minute = 100
+    client._tokens._limit = NO_LIMIT
     unusable = token_answer(1, access_token=f"{TOKEN_MARK}\r\nX: y")
     for answer in (*FAILURES.values(), unusable):
         server.on("/v2/token", answer)

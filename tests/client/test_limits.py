@@ -12,6 +12,7 @@ from django.test import override_settings
 
 from django_airalo.client import AiraloClient
 from django_airalo.client.limits import RateLimit
+from django_airalo.conf import NO_LIMIT, Rate
 from django_airalo.exceptions import AiraloRateLimitError
 from tests.scripted_server import Answer, ScriptedServer
 
@@ -29,7 +30,7 @@ def take(limit: RateLimit) -> bool:
 def test_any_minute_holds_no_more_than_the_limit(cache: BaseCache, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1_700_000_003.0]
     monkeypatch.setattr(time, "time", lambda: now[0])
-    limits = [RateLimit("packages", 80, cache) for _ in range(2)]  # two processes
+    limits = [RateLimit("packages", Rate(80, 60), cache) for _ in range(2)]  # two processes
     taken: list[float] = []
     for _ in range(3000):  # five calls tried a second, for ten minutes
         now[0] += 0.2
@@ -40,10 +41,10 @@ def test_any_minute_holds_no_more_than_the_limit(cache: BaseCache, monkeypatch: 
         assert sum(moment <= other < moment + 60 for other in taken) <= 80
 
 
-def test_a_refusal_says_when_there_is_room_again(cache: BaseCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_request_says_when_limit_allows_next(cache: BaseCache, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1_700_000_004.0]
     monkeypatch.setattr(time, "time", lambda: now[0])
-    limit = RateLimit("packages", 7, cache)
+    limit = RateLimit("packages", Rate(7, 60), cache)
     limit.take()
 
     with pytest.raises(AiraloRateLimitError, match="limit for packages") as caught:
@@ -51,7 +52,7 @@ def test_a_refusal_says_when_there_is_room_again(cache: BaseCache, monkeypatch: 
 
     assert caught.value.may_have_acted is False
     assert caught.value.retry_after == 6.0
-    RateLimit("orders", 7, cache).take()  # another limit is counted apart
+    RateLimit("orders", Rate(7, 60), cache).take()  # another limit is counted apart
     now[0] += caught.value.retry_after
     limit.take()
 
@@ -62,7 +63,7 @@ def test_any_period_holds_no_more_than_the_limit(
 ) -> None:
     now = [1_700_000_003.0]
     monkeypatch.setattr(time, "time", lambda: now[0])
-    limit = RateLimit("usage", count, cache, period=period)
+    limit = RateLimit("usage", Rate(count, period), cache)
     taken: list[float] = []
     for _ in range(1500):
         now[0] += period / 50
@@ -75,15 +76,17 @@ def test_any_period_holds_no_more_than_the_limit(
         assert sum(moment <= other < moment + period for other in taken) <= count
 
 
-def test_a_limit_of_one_says_when_there_is_room_again(cache: BaseCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_request_of_limit_of_one_says_when_next_is_allowed(
+    cache: BaseCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = [1_700_000_000.0]
     monkeypatch.setattr(time, "time", lambda: now[0])
-    limit = RateLimit("refunds", 1, cache, period=300)
+    limit = RateLimit("refunds", Rate(1, 300), cache)
     limit.take()
     now[0] += 100
 
     with pytest.raises(AiraloRateLimitError) as caught:
-        RateLimit("refunds", 1, cache, period=300).take()
+        RateLimit("refunds", Rate(1, 300), cache).take()
 
     assert caught.value.retry_after == 200
     assert caught.value.may_have_acted is False
@@ -91,12 +94,12 @@ def test_a_limit_of_one_says_when_there_is_room_again(cache: BaseCache, monkeypa
     limit.take()
 
 
-def test_no_period_is_no_limit(cache: BaseCache) -> None:
-    assert all(take(RateLimit("refunds", 1, cache, period=0)) for _ in range(5))
+def test_without_a_limit_nothing_is_held_back(cache: BaseCache) -> None:
+    assert all(take(RateLimit("refunds", NO_LIMIT, cache)) for _ in range(5))
 
 
-def test_what_is_there_in_a_moment_is_waited_for(cache: BaseCache) -> None:
-    limit = RateLimit("usage", 5, cache, period=0.5, patience=2)
+def test_short_wait_for_limit_is_waited_out(cache: BaseCache) -> None:
+    limit = RateLimit("usage", Rate(5, 0.5), cache, patience=2)
     started = time.monotonic()
     for _ in range(9):
         limit.take()
@@ -105,9 +108,9 @@ def test_what_is_there_in_a_moment_is_waited_for(cache: BaseCache) -> None:
     assert time.monotonic() - started > 0.8
 
 
-def test_what_would_take_long_is_not_waited_for(cache: BaseCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_wait_for_limit_is_refused(cache: BaseCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("waited"))
-    limit = RateLimit("usage", 7, cache, period=600, patience=2)
+    limit = RateLimit("usage", Rate(7, 600), cache, patience=2)
     now = time.time() // 100 * 100 + 3
     monkeypatch.setattr(time, "time", lambda: now)
     limit.take()
@@ -117,7 +120,7 @@ def test_what_would_take_long_is_not_waited_for(cache: BaseCache, monkeypatch: p
 
 def test_threads_together_take_no_more_than_there_is(cache: BaseCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_700_000_003.0)
-    limit = RateLimit("packages", 80, cache)
+    limit = RateLimit("packages", Rate(80, 60), cache)
 
     with ThreadPoolExecutor(16) as pool:
         results = list(pool.map(lambda _: take(limit), range(64)))
@@ -134,7 +137,7 @@ def test_the_client_keeps_below_the_limits_of_lists_and_never_holds_back_a_purch
     server.on("/v2/packages", Answer(200, {"data": []}))
     server.on("/v2/orders-async", Answer(202, ACCEPTED))
     server.on("/v2/orders/9001", Answer(200, {"data": ORDER}))
-    with override_settings(AIRALO_LOOKUPS_PER_MINUTE=16, AIRALO_PACKAGE_REQUESTS_PER_MINUTE=7):
+    with override_settings(AIRALO_RATE_LIMITS={"lookups": "16/min", "packages": "7/min"}):
         clients = [make_client(), make_client()]
     for client in clients:
         client.list_orders()
@@ -155,7 +158,7 @@ def test_the_client_keeps_below_the_limits_of_lists_and_never_holds_back_a_purch
     assert sum(request.method == "POST" for request in server.requests()) == 1 + 4
 
 
-def test_each_esim_and_each_question_is_counted_apart(
+def test_limits_are_counted_per_esim_and_endpoint(
     make_client: MakeClient, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time() // 10 * 10 + 3
@@ -164,7 +167,7 @@ def test_each_esim_and_each_question_is_counted_apart(
         server.on(f"/v2/sims/{iccid}/usage", Answer(200, {"data": USAGE}))
         server.on(f"/v2/sims/{iccid}/packages", Answer(200, {"data": []}))
         server.on(f"/v2/sims/{iccid}/topups", Answer(200, {"data": []}))
-    with override_settings(AIRALO_ESIM_REQUESTS_PER_MINUTE=7, AIRALO_USAGE_REQUESTS_PER_SECOND=70):
+    with override_settings(AIRALO_RATE_LIMITS={"esims": "7/min", "usage": "70/s"}):
         clients = [make_client(), make_client()]
     for ask in (AiraloClient.get_usage, AiraloClient.get_sim_packages, AiraloClient.get_topup_packages):
         for iccid in ("1", "2"):
@@ -182,7 +185,7 @@ def test_each_esim_and_each_question_is_counted_apart(
 def test_usage_of_all_esims_is_asked_no_faster_than_airalo_allows(
     make_client: MakeClient, server: ScriptedServer
 ) -> None:
-    with override_settings(AIRALO_USAGE_REQUESTS_PER_SECOND=5):
+    with override_settings(AIRALO_RATE_LIMITS={"usage": "5/s"}):
         client = make_client()
     times: list[float] = []
     for number in range(9):
@@ -197,35 +200,48 @@ def test_usage_of_all_esims_is_asked_no_faster_than_airalo_allows(
 
 
 @pytest.mark.parametrize(
-    ("path", "call", "setting"),
+    ("path", "call", "name"),
     [
         (
             "/v2/refund",
             lambda client: client.request_refund(iccids=["1"], reason="OTHERS"),
-            "AIRALO_REFUND_INTERVAL",
+            "refunds",
         ),
         (
             "/v2/simulator/webhook",
             lambda client: client.simulate_webhook("async_order_notification"),
-            "AIRALO_SIMULATOR_INTERVAL",
+            "simulator",
         ),
     ],
 )
-def test_what_may_be_asked_once_in_minutes(
-    make_client: MakeClient, server: ScriptedServer, path: str, call: Any, setting: str
+def test_what_may_be_asked_five_times_a_minute(
+    make_client: MakeClient,
+    server: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    call: Any,
+    name: str,
 ) -> None:
-    server.on(path, Answer(200, {"data": REFUND, "success": "Notification sent"}))
-    call(make_client())
+    start = now = 1_800_000_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    server.on(path, Answer(200, {"data": REFUND} if path.endswith("refund") else {"success": "Notification sent"}))
+    client, sent, refused = make_client(), [], []
+    while now < start + 300:
+        try:
+            call(client)
+        except AiraloRateLimitError as error:
+            refused.append(error)
+        else:
+            sent.append(now)
+        now += 1
 
-    with pytest.raises(AiraloRateLimitError, match="Not sent") as caught:
+    assert len(server.requests(path)) == len(sent) >= 15
+    assert {error.may_have_acted for error in refused} == {False}
+    assert all(0 < (error.retry_after or 0) <= 15 for error in refused)
+    assert max(sum(moment <= other < moment + 60 for other in sent) for moment in sent) <= 5
+    with override_settings(AIRALO_RATE_LIMITS={name: None}):
         call(make_client())
-
-    assert 200 < (caught.value.retry_after or 0) <= 900
-    assert caught.value.may_have_acted is False
-    assert len(server.requests(path)) == 1
-    with override_settings(**{setting: 0}):
-        call(make_client())
-    assert len(server.requests(path)) == 2
+    assert len(server.requests(path)) == len(sent) + 1
 
 
 def test_product_information_is_counted_for_each_package(
@@ -233,7 +249,7 @@ def test_product_information_is_counted_for_each_package(
 ) -> None:
     now = time.time() // 10 * 10 + 3
     monkeypatch.setattr(time, "time", lambda: now)
-    with override_settings(AIRALO_PRODUCT_INFORMATION_REQUESTS_PER_MINUTE=7):
+    with override_settings(AIRALO_RATE_LIMITS={"product_information": "7/min"}):
         client = make_client()
     for slug in ("a", "b"):
         server.on(f"/v2/packages/{slug}/product-information", Answer(200, {"data": PRODUCT_INFORMATION}))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from django_airalo.client import AiraloClient
-from django_airalo.exceptions import AiraloResponseError
+from django_airalo.exceptions import AiraloRefusedError, AiraloResponseError
 from tests.scripted_server import Answer, ScriptedServer
 
 from .support import FUTURE_ORDER, META, ORDER
@@ -21,9 +21,11 @@ LISTS: dict[str, Callable[[AiraloClient], Any]] = {
 }
 
 
-NO_LISTS: dict[str, Any] = {
+REFUSALS: dict[str, Any] = {
     "a message for a field": {"limit": "The limit must be an integer."},
     "messages for a field": {"limit": ["The limit must be an integer."]},
+}
+NO_LISTS: dict[str, Any] = {
     "a row and a message": {"0": ORDER, "message": "and more"},
     "no objects": [1, "x"],
     "a row and nothing": [ORDER, None],
@@ -40,7 +42,20 @@ def test_what_is_no_list_of_objects_is_not_taken_for_an_empty_one(
 ) -> None:
     server.on(path, Answer(200, {"data": NO_LISTS[what], "meta": META}))
 
-    with pytest.raises(AiraloResponseError, match="A list of objects was expected in the field data") as caught:
+    with pytest.raises(AiraloResponseError, match="The field data must be a list of objects") as caught:
+        LISTS[path](client)
+
+    assert caught.value.may_have_acted is False
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+@pytest.mark.parametrize("path", LISTS)
+def test_messages_for_fields_are_a_refusal_and_no_empty_list(
+    client: AiraloClient, server: ScriptedServer, path: str, what: str
+) -> None:
+    server.on(path, Answer(200, {"data": REFUSALS[what], "meta": META}))
+
+    with pytest.raises(AiraloRefusedError, match="The limit must be an integer") as caught:
         LISTS[path](client)
 
     assert caught.value.may_have_acted is False
@@ -74,5 +89,5 @@ def test_another_page_than_the_one_asked_for_is_not_taken_for_it(
     for path, ask in asks.items():
         server.on(path, Answer(200, {"data": [], "meta": {"current_page": current, "last_page": 9}}))
 
-        with pytest.raises(AiraloResponseError, match=f"asked for page 2 and sent page {current}"):
+        with pytest.raises(AiraloResponseError, match=f"Page 2 was requested, but Airalo sent page {current}"):
             ask()

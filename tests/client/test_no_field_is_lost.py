@@ -90,7 +90,7 @@ def answers(
     partner: AiraloClient, emulator: Emulator, server: ScriptedServer, package_id: str
 ) -> dict[str, tuple[Any, Read]]:
     """An answer of each endpoint, and what reads it."""
-    catalogue = emulator.world.catalogue
+    catalogue = emulator.state.catalogue
     topup = next(iter(catalogue.topups.values()))
     package = next(item for item in catalogue.packages.values() if item.operator_id == topup.operator_id)
     server.on("/hook/", Answer(200))

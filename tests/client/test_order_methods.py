@@ -204,7 +204,7 @@ def test_cancel_future_orders(client: AiraloClient, server: ScriptedServer) -> N
 
 @pytest.mark.parametrize("count", [0, 11])
 def test_more_than_airalo_cancels_at_once_is_not_sent(client: AiraloClient, server: ScriptedServer, count: int) -> None:
-    with pytest.raises(ValueError, match="From 1 to 10"):
+    with pytest.raises(ValueError, match="cancels 1 to 10 future orders"):
         client.cancel_future_orders(["a" * 25] * count)
 
     assert server.requests() == []

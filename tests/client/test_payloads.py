@@ -72,7 +72,22 @@ def test_as_int(value: Any, number: int | None) -> None:
         (0.1, Decimal("0.1")),
         (4, Decimal(4)),
         (Decimal("1.2"), Decimal("1.2")),
-        ("9,50", None),
+        ("9,50", Decimal("9.50")),
+        ("0,350", Decimal("0.350")),
+        ("1.350", Decimal("1.350")),
+        ("1,350.50", Decimal("1350.50")),
+        ("1.350,50", Decimal("1350.50")),
+        ("1,350,000", Decimal(1350000)),
+        ("1.350.000", Decimal(1350000)),
+        ("1,350", None),  # 1350, or 1.35
+        ("-1,350", None),
+        ("1,35,000", None),
+        ("1 350", None),
+        ("1_350", None),
+        ("٣", None),
+        ("350 MB", None),
+        (".5", Decimal("0.5")),
+        ("1" * 101, None),
         ("1e40", None),
         ("1e-40", None),
         ("NaN", None),
@@ -82,6 +97,61 @@ def test_as_int(value: Any, number: int | None) -> None:
 )
 def test_as_decimal(value: Any, number: Decimal | None) -> None:
     assert p.as_decimal(value) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "amount"),
+    [
+        (350, 350),
+        (350.5, 350),
+        ("350.50", 350),
+        ("350,50", 350),
+        ("1,350.5", 1350),
+        (0.4, 1),
+        (1.35, 1),
+        (0, 0),
+        ("0.00", 0),
+        (-1, None),
+        ("1,350", None),
+        ("1.350", None),  # amounts have no decimal places, so it may be 1350
+        (10**30, None),
+        ("many", None),
+        (True, None),
+        (None, None),
+    ],
+)
+def test_as_amount(value: Any, amount: int | None) -> None:
+    assert p.as_amount(value) == amount
+
+
+@pytest.mark.parametrize(("value", "number"), [(7, 7), ("7", 7), (0, None), (-7, None), (7.5, None), (True, None)])
+def test_as_id(value: Any, number: int | None) -> None:
+    assert p.as_id(value) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "price"),
+    [
+        (7.490000000000002, "7.49"),
+        (7.489999999999998, "7.49"),
+        ("7.490000000000002", "7.49"),
+        (2499.9999999999995, "2500"),
+        (4.5, "4.5"),
+        ("4.50", "4.50"),
+        (1.235, "1.235"),
+        (0.0001, "0.0001"),
+        (4.1234567, "4.123457"),
+        (0, "0"),
+        (1e-9, "0"),
+        (-0.01, None),
+        (1e12, None),
+        ("1,350", None),
+        (None, None),
+    ],
+)
+def test_as_price(value: Any, price: str | None) -> None:
+    read = p.as_price(value)
+    assert (None if read is None else str(read)) == price
 
 
 @pytest.mark.parametrize(

@@ -211,9 +211,12 @@ def assert_fits_a_database(value: Any) -> None:
     document=JSON | like({"data": {"quantity": ["a"]}, "code": 11, "reason": "r", "meta": {"message": "m"}}),
     retry_after=st.text(max_size=30) | st.datetimes().map(lambda when: when.strftime("%a, %d %b %Y %H:%M:%S GMT")),
     changes=st.booleans(),
+    is_empty=st.booleans(),
 )
-def test_any_error_answer_becomes_an_exception(status: int, document: Any, retry_after: str, changes: bool) -> None:
-    error = error_for(status, {"Retry-After": retry_after}, document, changes=changes)
+def test_any_error_answer_becomes_an_exception(
+    status: int, document: Any, retry_after: str, changes: bool, is_empty: bool
+) -> None:
+    error = error_for(status, {"Retry-After": retry_after}, document, changes=changes, is_empty=is_empty)
 
     assert isinstance(error, AiraloAPIError)
     assert error.status_code == status

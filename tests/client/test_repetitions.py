@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("balance")
 
 
 @pytest.mark.parametrize("failure", PASSING)
-def test_a_question_is_asked_again(client: AiraloClient, server: ScriptedServer, failure: str) -> None:
+def test_failed_get_is_repeated(client: AiraloClient, server: ScriptedServer, failure: str) -> None:
     server.on("/v2/balance", FAILURES[failure], FAILURES[failure], server.take("/v2/balance"))
 
     assert client.get_balance().currency == "USD"
@@ -29,7 +29,7 @@ def test_a_question_is_asked_again(client: AiraloClient, server: ScriptedServer,
 
 
 @pytest.mark.parametrize(("failure", "times"), [*((failure, 4) for failure in PASSING), ("429", 1)])
-def test_a_question_is_not_asked_for_ever(
+def test_failing_get_is_repeated_limited_times(
     client: AiraloClient, server: ScriptedServer, failure: str, times: int
 ) -> None:
     server.on("/v2/balance", FAILURES[failure])
@@ -101,7 +101,7 @@ def test_each_repetition_is_counted(
     now = time.time() // 60 * 60 + 20
     monkeypatch.setattr(time, "time", lambda: now)
     server.on("/v2/orders", Answer(500))
-    with override_settings(AIRALO_LOOKUPS_PER_MINUTE=2):
+    with override_settings(AIRALO_RATE_LIMITS={"lookups": "2/min"}):
         client = make_client()
 
     with pytest.raises(AiraloRateLimitError) as caught:

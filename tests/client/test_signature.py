@@ -124,7 +124,7 @@ def test_hostile_bodies_never_raise(name: str) -> None:
     assert verify(body + b" ", sign(body + b"\n", SECRET), ["another"]) is None
 
 
-def test_a_long_body_is_not_written_anew() -> None:
+def test_long_body_is_not_encoded_again() -> None:
     """A forger must not be able to make us spend seconds."""
     document: Any = {"text": "x" * REENCODE_MAX_BYTES}
     compact = json.dumps(document, separators=(",", ":")).encode()

@@ -75,7 +75,7 @@ def test_sharing_beside_the_order_is_read_too() -> None:
     assert (sim.order, sim.msisdn) == (None, "883000000000000")
 
 
-def test_who_ordered() -> None:
+def test_user_of_order_is_read() -> None:
     words = {
         "name": "A. Person",
         "email": "person@example.com",

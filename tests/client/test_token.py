@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,28 +17,14 @@ from django.test import override_settings
 from django_airalo.client import AiraloClient
 from django_airalo.client.payloads import TokenData
 from django_airalo.client.token import TokenStore
-from django_airalo.exceptions import AiraloAPIError, AiraloAuthenticationError, AiraloTokenError
+from django_airalo.conf import Rate, conf
+from django_airalo.exceptions import AiraloTokenError
 from tests.scripted_server import Answer, ScriptedServer
 
-from .support import ACCEPTED, CLIENT_ID, MakeClient, token, token_answer
-
-HOUR = 3600.0
-UNAUTHORIZED = Answer(401, {"data": [], "meta": {"message": "This action is unauthorized."}})
+from .support import CLIENT_ID, MakeClient, token, token_answer
+from .token_support import HOUR, asked, used
 
 pytestmark = pytest.mark.usefixtures("balance")
-
-
-def asked(server: ScriptedServer) -> int:
-    """How many tokens were asked for."""
-    return len(server.requests("/v2/token"))
-
-
-def used(server: ScriptedServer, path: str = "/v2/balance") -> list[str]:
-    """The tokens of the requests of a path."""
-    return [request.headers["authorization"].removeprefix("Bearer ") for request in server.requests(path)]
-
-
-# Shared and kept
 
 
 def test_two_clients_share_a_token(make_client: MakeClient, server: ScriptedServer) -> None:
@@ -102,11 +87,14 @@ def test_a_token_is_replaced_ahead_of_its_end(
     assert used(server) == [token(1), token(1), token(2)]
 
 
-def test_the_lifetime_can_be_set(
-    make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None]
+def test_a_token_is_used_no_longer_than_its_lifetime(
+    make_client: MakeClient,
+    server: ScriptedServer,
+    pass_time: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with override_settings(AIRALO_TOKEN_LIFETIME=100):
-        client = make_client()
+    monkeypatch.setattr(conf, "TOKEN_LIFETIME", 100)
+    client = make_client()
     client.get_balance()
     pass_time(89)
     client.get_balance()
@@ -126,7 +114,7 @@ def test_an_ended_token_is_not_used(
     assert used(server) == [token(1), token(2)]
 
 
-def test_a_token_that_never_lives_is_used_once(client: AiraloClient, server: ScriptedServer) -> None:
+def test_expired_token_is_used_once(client: AiraloClient, server: ScriptedServer) -> None:
     server.on("/v2/token", token_answer(1, expires_in=-5), token_answer(2))
 
     client.get_balance()
@@ -197,7 +185,7 @@ def test_the_old_token_is_kept_if_a_new_one_cannot_be_had_yet(
     assert used(server)[-1] == token(2)
 
 
-def test_a_lock_that_nobody_gives_back_is_waited_for_and_then_reported(cache: BaseCache) -> None:
+def test_lock_that_is_never_released_raises_token_error(cache: BaseCache) -> None:
     fetched: list[int] = []
     store = make_store(cache, lambda: fetched.append(1) or TokenData(access_token="t", expires_in=9), patience=0.2)
     cache.set(store._lock_key, "somebody", 60)
@@ -233,7 +221,7 @@ def test_a_lock_that_was_lost_is_not_taken_from_its_new_owner(cache: BaseCache) 
 
 
 def make_store(cache: BaseCache, fetch: Callable[[], TokenData], patience: float = 1.0) -> TokenStore:
-    return TokenStore(fetch, cache=cache, identity="x", lifetime=HOUR, per_minute=3, patience=patience)
+    return TokenStore(fetch, cache=cache, identity="x", lifetime=HOUR, limit=Rate(3, 60), patience=patience)
 
 
 # The limit
@@ -248,7 +236,7 @@ def test_the_limit_is_kept_without_asking(
             client.get_balance()
         pass_time(10)
 
-    with pytest.raises(AiraloTokenError, match="3 tokens were asked for within a minute") as caught:
+    with pytest.raises(AiraloTokenError, match="3 tokens were asked for within 60 seconds") as caught:
         client.get_balance()
 
     assert asked(server) == 3
@@ -274,7 +262,7 @@ def test_the_limit_holds_for_all_clients_together(make_client: MakeClient, serve
 
 def test_the_limit_can_be_set(make_client: MakeClient, server: ScriptedServer) -> None:
     server.on("/v2/token", Answer(500, {}))
-    with override_settings(AIRALO_TOKEN_REQUESTS_PER_MINUTE=1):
+    with override_settings(AIRALO_RATE_LIMITS={"tokens": "1/min"}):
         client = make_client()
     for _ in range(2):
         with pytest.raises(AiraloTokenError):
@@ -294,130 +282,3 @@ def test_a_clock_that_was_set_back_does_not_lock_out(
     server.on("/v2/token", token_answer(1))
 
     assert client.get_token() == token(1)
-
-
-# A refused token
-
-
-def test_a_refused_token_is_replaced_and_the_request_sent_once_more(
-    make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None]
-) -> None:
-    client = make_client()
-    client.get_token()
-    pass_time(60)
-    server.on("/v2/orders-async", UNAUTHORIZED, Answer(202, ACCEPTED))
-
-    client.submit_order_async(package_id="p", quantity=1)
-
-    assert used(server, "/v2/orders-async") == [token(1), token(2)]
-    first, second = server.requests("/v2/orders-async")
-    assert first.body == second.body
-    make_client().get_balance()
-    assert used(server) == [token(2)]
-
-
-def test_if_the_new_token_is_refused_as_well_it_ends(
-    client: AiraloClient, server: ScriptedServer, pass_time: Callable[[float], None]
-) -> None:
-    client.get_token()
-    pass_time(60)
-    server.on("/v2/orders-async", UNAUTHORIZED)
-
-    for _ in range(5):
-        with pytest.raises(AiraloAuthenticationError) as caught:
-            client.submit_order_async(package_id="p", quantity=1)
-        assert caught.value.may_have_acted is False
-
-    # One replay for the first; then the token is too young to be the cause.
-    assert used(server, "/v2/orders-async") == [token(1)] + [token(2)] * 5
-    assert asked(server) == 2
-
-
-def test_a_request_is_sent_once_more_and_not_again(
-    client: AiraloClient, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also if answers take so long that the new token is not young any more."""
-    monkeypatch.setattr("django_airalo.client.token.FRESH", 0.0)
-    server.on("/v2/orders-async", UNAUTHORIZED)
-
-    with pytest.raises(AiraloAuthenticationError):
-        client.submit_order_async(package_id="p", quantity=1)
-
-    assert used(server, "/v2/orders-async") == [token(1), token(2)]
-    assert asked(server) == 2
-
-
-def test_a_young_token_is_not_replaced(client: AiraloClient, server: ScriptedServer) -> None:
-    server.on("/v2/orders/77", UNAUTHORIZED)  # the documented answer for another company's order
-
-    with pytest.raises(AiraloAuthenticationError, match="This action is unauthorized"):
-        client.get_order(77)
-
-    assert used(server, "/v2/orders/77") == [token(1)]
-    assert asked(server) == 1
-
-
-@pytest.mark.parametrize("status", [400, 403, 404, 422, 429, 500])
-def test_another_refusal_does_not_cost_a_token(
-    client: AiraloClient, server: ScriptedServer, pass_time: Callable[[float], None], status: int
-) -> None:
-    client.get_token()
-    pass_time(60)
-    server.on("/v2/orders-async", Answer(status, {"code": 89, "reason": "no"}))
-
-    with pytest.raises(AiraloAPIError):
-        client.submit_order_async(package_id="p", quantity=1)
-
-    assert used(server, "/v2/orders-async") == [token(1)]
-    assert asked(server) == 1
-
-
-def test_eight_threads_with_a_revoked_token_replace_it_once(
-    client: AiraloClient, server: ScriptedServer, pass_time: Callable[[float], None]
-) -> None:
-    client.get_token()
-    pass_time(60)
-    barrier = threading.Barrier(8)
-    for number in range(8):
-        # The refusal comes late, so that on a busy machine, too, all threads have started with the old token.
-        refusal = replace(UNAUTHORIZED, delay=3)
-        server.on(f"/v2/orders/{number}", refusal, Answer(200, {"data": {"id": number}}))
-
-    def ask(number: int) -> int | None:
-        barrier.wait()
-        return client.get_order(number).id
-
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(ask, range(8))) == list(range(8))
-
-    assert asked(server) == 2
-    for number in range(8):
-        assert used(server, f"/v2/orders/{number}") == [token(1), token(2)]
-
-
-def test_a_token_that_another_process_has_replaced_is_taken(
-    make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None]
-) -> None:
-    mine, other = make_client(), make_client()
-    mine.get_token()
-    pass_time(60)
-
-    assert other._tokens.replace(token(1)) == token(2)
-    assert mine._tokens.replace(token(1)) == token(2)
-    assert asked(server) == 2
-
-
-def test_if_no_new_token_can_be_had_a_purchase_has_surely_not_happened(
-    client: AiraloClient, server: ScriptedServer, pass_time: Callable[[float], None]
-) -> None:
-    client.get_token()
-    pass_time(60)
-    server.on("/v2/orders-async", UNAUTHORIZED)
-    server.on("/v2/token", Answer(500, {}))
-
-    with pytest.raises(AiraloAuthenticationError, match="This action is unauthorized") as caught:
-        client.submit_order_async(package_id="p", quantity=1)
-
-    assert caught.value.may_have_acted is False
-    assert isinstance(caught.value.__cause__, AiraloTokenError)
-    assert len(server.requests("/v2/orders-async")) == 1

@@ -71,7 +71,7 @@ def test_without_a_token_nothing_is_bought(make_client: MakeClient, server: Scri
     assert_no_secret(error)
 
 
-def test_without_a_listener_nothing_is_bought(make_client: MakeClient) -> None:
+def test_refused_connection_for_token_buys_nothing(make_client: MakeClient) -> None:
     with pytest.raises(AiraloTokenError, match="nothing was sent") as caught:
         make_client(base_url="http://127.0.0.1:9").submit_order_async(package_id="p", quantity=1)
 

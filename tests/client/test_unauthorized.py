@@ -11,7 +11,8 @@ from django.test import override_settings
 
 from django_airalo.client import AiraloClient, transport
 from django_airalo.client.payloads import TokenData
-from django_airalo.exceptions import AiraloAuthenticationError, AiraloRateLimitError
+from django_airalo.exceptions import AiraloAuthenticationError, AiraloProxyError, AiraloRateLimitError
+from tests.rates import NO_LIMITS
 from tests.scripted_server import Answer, ScriptedServer
 
 from .support import ACCEPTED, PURCHASES, REFUND, MakeClient, page
@@ -21,7 +22,7 @@ BUY = PURCHASES["/v2/orders-async"]
 
 
 @pytest.mark.parametrize(("seconds", "requests"), [(39, 2), (41, 1)])
-def test_a_purchase_does_not_leave_late(
+def test_purchase_is_not_repeated_after_timeouts_of_one_request(
     make_client: MakeClient,
     server: ScriptedServer,
     pass_time: Callable[[float], None],
@@ -55,10 +56,10 @@ def test_a_purchase_does_not_leave_late(
     assert len(server.requests("/v2/token")) == 2
 
 
-def test_a_limit_does_not_hold_back_what_is_sent_once_more(
+def test_limit_allows_second_request_after_401(
     make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None]
 ) -> None:
-    """One refund in five minutes may be asked for: this one, once more with another token."""
+    """One refund in a quarter of a minute may be asked for: this one, once more with another token."""
     client = make_client()
     client.get_token()
     pass_time(60)
@@ -75,7 +76,7 @@ def test_what_is_sent_once_more_is_counted(
     make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None]
 ) -> None:
     server.on("/v2/orders", UNAUTHORIZED, Answer(200, page([])))
-    with override_settings(AIRALO_LOOKUPS_PER_MINUTE=16):  # two within ten seconds
+    with override_settings(AIRALO_RATE_LIMITS={"lookups": "16/min"}):  # two within ten seconds
         client = make_client()
     client.get_token()
     pass_time(70 - time.time() % 10)
@@ -102,3 +103,34 @@ def test_a_foreign_order_is_always_answered_alike(
     assert 0 < (caught.value.retry_after or 0) <= 60  # when there may be a token again
     assert len(server.requests("/v2/token")) <= 1 + 3
     assert len(server.requests("/v2/orders/77")) == 5 + 3
+
+
+@pytest.mark.parametrize("path", PURCHASES)
+def test_proxy_401_does_not_replace_token_or_repeat(
+    make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None], path: str
+) -> None:
+    client = make_client()
+    client.get_token()
+    pass_time(60)
+    server.on(path, Answer(401, "<html><h1>401 Authorization Required</h1></html>"))
+
+    with override_settings(AIRALO_RATE_LIMITS=NO_LIMITS), pytest.raises(AiraloProxyError) as caught:
+        PURCHASES[path](client)
+
+    assert (caught.value.status_code, caught.value.may_have_acted) == (401, True)
+    assert len(server.requests(path)) == 1
+    assert len(server.requests("/v2/token")) == 1
+
+
+def test_an_empty_401_is_taken_for_airalos(
+    make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None]
+) -> None:
+    """Or a revoked token would be used until its end."""
+    client = make_client()
+    client.get_token()
+    pass_time(60)
+    server.on("/v2/orders-async", Answer(401), Answer(202, ACCEPTED))
+
+    BUY(client)
+
+    assert len(server.requests("/v2/token")) == 2

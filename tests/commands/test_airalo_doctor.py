@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 
 from django_airalo.emulator import Emulator
 from django_airalo.services import doctor
-from django_airalo.services.doctor.finding import Check, Finding
+from django_airalo.services.doctor.result import Check, CheckResult
 from tests.pages import read, section, ticked
 from tests.scripted_server import Answer, ScriptedServer
 
@@ -31,38 +31,38 @@ def run(*arguments):
 
 
 @pytest.mark.django_db
-def test_a_line_for_each_check_and_what_to_do():
+def test_command_prints_line_for_each_check_and_remedy():
     text, complaint = run()
     lines = [line for line in text.splitlines() if not line.startswith(" ")]
     assert [line.split()[1] for line in lines] == [check.name for check in doctor.CHECKS]
     assert {line.split()[0] for line in lines} <= {"pass", "warn", "fail", "skip"}
     assert "→ Run manage.py airalo_sweep every minute" in text
-    assert complaint.startswith("Not right: ")
+    assert complaint.startswith("Failed checks: ")
     assert "sweep" in complaint
 
 
 @pytest.mark.django_db
-def test_json():
+def test_json_lists_each_check():
     text, complaint = run("--json")
     document = json.loads(text)
     assert document["ok"] is False
     assert complaint
-    assert [finding["check"] for finding in document["findings"]] == [check.name for check in doctor.CHECKS]
-    assert set(document["findings"][0]) == {"level", "message", "remedy", "check"}
+    assert [result["check"] for result in document["results"]] == [check.name for check in doctor.CHECKS]
+    assert set(document["results"][0]) == {"level", "message", "remedy", "check"}
 
 
-def test_a_warning_is_an_error_only_if_that_is_asked_for(monkeypatch):
+def test_warning_is_error_only_with_strict(monkeypatch):
     levels = ["pass", "warn", "skip"]
-    checks = tuple(Check(level, lambda examination, level=level: Finding(level, "Said.")) for level in levels)
+    checks = tuple(Check(level, lambda context, level=level: CheckResult(level, "Said.")) for level in levels)
     monkeypatch.setattr(doctor, "CHECKS", checks)
     assert run()[1] == ""
-    assert run("--strict")[1] == "Not right: warn."
+    assert run("--strict")[1] == "Failed checks: warn."
     text, complaint = run("--strict", "--json")
-    assert (json.loads(text)["ok"], complaint) == (False, "Not right: warn.")
+    assert (json.loads(text)["ok"], complaint) == (False, "Failed checks: warn.")
 
 
 @pytest.mark.django_db
-def test_a_webhook_is_asked_for_only_if_that_is_wanted(emulated_airalo, settings):
+def test_webhook_is_simulated_only_on_request(emulated_airalo, settings):
     """This one never arrives: a server before ours takes it and says 200."""
     with ScriptedServer() as server:
         server.on("/hook/", Answer(200), Answer(401))
@@ -77,7 +77,7 @@ def test_a_webhook_is_asked_for_only_if_that_is_wanted(emulated_airalo, settings
 
 
 @pytest.mark.parametrize("wait", ["-1", "nan", "601"])
-def test_a_wait_that_is_none(wait):
+def test_invalid_wait_is_refused(wait):
     with pytest.raises(CommandError, match="--wait"):
         call_command("airalo_doctor", f"--wait={wait}")
 
@@ -99,7 +99,7 @@ def manage(directory, airalo, *arguments):
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
 
-def test_a_real_process_with_a_shared_cache(tmp_path):
+def test_command_in_real_process_reports_levels_and_exit_code(tmp_path):
     """Before the migration, after it, and with the sweep; exit codes as CI sees them."""
     with Emulator(rate_limits=False) as emulator:
 
@@ -107,7 +107,7 @@ def test_a_real_process_with_a_shared_cache(tmp_path):
             done = manage(tmp_path, emulator.url, "airalo_doctor", "--json", "--wait=1", *arguments)
             assert "s3cret-token" not in done.stdout + done.stderr
             assert "emulator-secret" not in done.stdout + done.stderr
-            levels = {found["check"]: found["level"] for found in json.loads(done.stdout)["findings"]}
+            levels = {found["check"]: found["level"] for found in json.loads(done.stdout)["results"]}
             return done.returncode, levels
 
         code, levels = examine()
@@ -115,6 +115,6 @@ def test_a_real_process_with_a_shared_cache(tmp_path):
         assert manage(tmp_path, emulator.url, "migrate").returncode == 0
         assert manage(tmp_path, emulator.url, "airalo_sweep").returncode == 0
         code, levels = examine()
-        # Nobody answers at the webhook's address.
+        # Nothing answers at the webhook's address.
         assert (code, [name for name, level in levels.items() if level == "fail"]) == (1, ["webhook_url"])
         assert levels["token"] == levels["balance"] == levels["workers"] == levels["cache"] == "pass"

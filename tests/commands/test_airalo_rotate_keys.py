@@ -10,11 +10,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_airalo import services
 from django_airalo.models import EncryptedTextField, Esim, WebhookEvent
 from django_airalo.models.esims import SECRETS
 from django_airalo.models.fields import encrypt
-from django_airalo.services import encryption
+from django_airalo.services import operations
+from django_airalo.services.core import key_rotation
 from tests.factories import EsimFactory, WebhookEventFactory
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ def rows(settings):
     return found
 
 
-def test_after_it_the_old_key_can_go(settings, rows):
+def test_old_key_can_be_removed_after_rotation(settings, rows):
     counts = run("--batch", "2")
     assert counts["Esim.activation_code"] == (6, 0, 0)
     assert counts["Esim.confirmation_code"] == (5, 0, 0)
@@ -66,7 +66,7 @@ def test_after_it_the_old_key_can_go(settings, rows):
     assert WebhookEvent.objects.get().body_bytes == b"\xff\x00" + "é".encode()
 
 
-def test_it_covers_every_encrypted_column(rows):
+def test_rotation_covers_every_encrypted_column(rows):
     columns = {
         f"{model.__name__}.{field.name}"
         for model in apps.get_app_config("django_airalo").get_models()
@@ -76,14 +76,14 @@ def test_it_covers_every_encrypted_column(rows):
     assert set(run()) == columns
 
 
-def test_a_second_run_writes_nothing(rows):
+def test_second_run_writes_nothing(rows):
     run()
     with CaptureQueriesContext(connection) as queries:
         assert run()["Esim.activation_code"] == (0, 6, 0)
     assert not [query for query in queries.captured_queries if "UPDATE" in query["sql"]]
 
 
-def test_from_derived_keys_to_own(settings):
+def test_secrets_are_rotated_from_derived_to_own_keys(settings):
     esim = EsimFactory()
     settings.AIRALO_ENCRYPTION_KEYS = [new_key()]
     assert run()["Esim.activation_code"] == (1, 0, 0)
@@ -91,14 +91,14 @@ def test_from_derived_keys_to_own(settings):
     assert Esim.objects.get().activation_code == esim.activation_code
 
 
-def test_a_run_that_was_interrupted_goes_on(settings, rows):
-    encryption.rotate_column(Esim, "matching_id", 100)
+def test_interrupted_rotation_is_continued(settings, rows):
+    key_rotation.rotate_column(Esim, "matching_id", 100)
     counts = run()
     assert counts["Esim.matching_id"] == (0, 6, 0)
     assert counts["Esim.activation_code"] == (6, 0, 0)
 
 
-def test_what_fits_no_key_is_left_and_said_and_keeps_nothing_from_being_done(settings, rows):
+def test_values_that_cannot_be_decrypted_are_kept_and_reported(settings, rows):
     lost = new_key()
     present = settings.AIRALO_ENCRYPTION_KEYS
     settings.AIRALO_ENCRYPTION_KEYS = [lost]
@@ -106,21 +106,21 @@ def test_what_fits_no_key_is_left_and_said_and_keeps_nothing_from_being_done(set
     settings.AIRALO_ENCRYPTION_KEYS = present
     # All of its secrets but the empty one.
     filled = sum(bool(getattr(unreadable, name)) for name in SECRETS)
-    with pytest.raises(CommandError, match=rf"^{filled} values fit none of the keys"):
+    with pytest.raises(CommandError, match=rf"^{filled} values cannot be decrypted with any configured key"):
         run()
-    assert {report.column: report.unchanged for report in services.rotate_keys()}[
+    assert {report.column: report.unchanged for report in operations.rotate_keys()}[
         "django_airalo.Esim.activation_code"
     ] == 6
     settings.AIRALO_ENCRYPTION_KEYS = [lost]
     assert Esim.objects.get(pk=unreadable.pk).activation_code == unreadable.activation_code
 
 
-def test_a_value_that_changed_meanwhile_is_kept(rows):
+def test_value_changed_during_rotation_is_kept(rows):
     esim = rows[0]
-    stale = encryption.as_stored(Esim, "activation_code").get(pk=esim.pk)[1]
+    stale = key_rotation.as_stored(Esim, "activation_code").get(pk=esim.pk)[1]
     Esim.objects.filter(pk=esim.pk).update(activation_code="LPA:1$new")
-    report = encryption.RotationReport("x")
-    encryption._rotate(encryption.as_stored(Esim, "activation_code"), esim.pk, stale, "activation_code", report)
+    report = key_rotation.RotationReport("x")
+    key_rotation._rotate(key_rotation.as_stored(Esim, "activation_code"), esim.pk, stale, "activation_code", report)
     assert report.rewritten == 0
     assert Esim.objects.get(pk=esim.pk).activation_code == "LPA:1$new"
 
@@ -134,12 +134,12 @@ def test_no_secret_is_printed(rows, capsys):
 
 
 @pytest.mark.parametrize("batch", ["0", "-1"])
-def test_a_batch_of_nothing_is_refused(batch):
+def test_batch_size_below_one_is_refused(batch):
     with pytest.raises(CommandError, match="--batch"):
         run(f"--batch={batch}")
 
 
-def test_a_key_that_is_none_is_named(settings, rows):
+def test_invalid_key_is_refused_with_name_of_setting(settings, rows):
     settings.AIRALO_ENCRYPTION_KEYS = ["short"]
     with pytest.raises(CommandError, match="AIRALO_ENCRYPTION_KEYS"):
         run()

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
-import time
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.factories import EsimOrderFactory
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,17 +26,17 @@ def run(*arguments):
 
 
 @pytest.mark.django_db
-def test_it_does_what_is_due_and_says_so(airalo):
+def test_command_processes_due_rows_and_prints_report(airalo):
     orders = [EsimOrderFactory(), EsimOrderFactory()]
     line = run()
-    assert line.startswith("submitted=2 expired=0 looked_up=0 webhooks=0 usage=0 requests=0 signalled=")
+    assert line.startswith("submitted=2 expired=0 looked_up=0 webhooks=0 usage=0 details=0 requests=0 signalled=")
     assert line.count("\n") == 1
     assert len(airalo.orders) == len(orders)
     assert run().startswith("submitted=0 ")
 
 
 @pytest.mark.django_db
-def test_the_limit(airalo):
+def test_limit_restricts_submitted_orders(airalo):
     for _ in range(3):
         EsimOrderFactory()
     assert run("--limit", "2").startswith("submitted=2 ")
@@ -56,7 +58,7 @@ def test_the_limit(airalo):
         ["extra"],
     ],
 )
-def test_bad_arguments_are_refused_in_a_sentence(arguments):
+def test_invalid_arguments_are_refused_with_error_naming_them(arguments):
     with pytest.raises(CommandError) as refused:
         run(*arguments)
     assert arguments[0] in str(refused.value)
@@ -68,48 +70,56 @@ django.setup()
 from django.core.management import call_command
 from django.utils import timezone
 from django_airalo.models import EsimOrder
+from django_airalo.services.core import deployment
 call_command("migrate", verbosity=0)
-EsimOrder.objects.create(package_id="test", due_at=timezone.now())
+stamp = deployment.identity().stamp
+EsimOrder.objects.create(package_id="test", due_at=timezone.now(), deployment=stamp)
 """
 
 
-def wait_for(condition, process):
-    deadline = time.monotonic() + 90
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "It took too long."
-        time.sleep(0.05)
+def last_sweep(file):
+    """When the loop had last done a whole sweep, ``None`` if never."""
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        return database.execute("SELECT max(at) FROM django_airalo_heartbeat WHERE name = 'sweep'").fetchone()[0]
 
 
-def test_a_loop_goes_on_without_its_tables_and_stops_on_ctrl_c(tmp_path):
+def test_loop_continues_without_tables_and_stops_on_ctrl_c(tmp_path):
     """At first there are no tables; after the migration the same process sweeps."""
+    file, output, errors = (tmp_path / name for name in ("shop.sqlite3", "output", "errors"))
     environ = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "TEST_DATABASE": "sqlite",
-        "TEST_DATABASE_FILE": str(tmp_path / "shop.sqlite3"),
+        "TEST_DATABASE_FILE": str(file),
         "PYTHONUNBUFFERED": "1",
     }
-    errors = tmp_path / "errors"
-    with errors.open("w") as stderr:
+    with output.open("w") as stdout, errors.open("w") as stderr:
         command = [sys.executable, "-m", "django", "airalo_sweep", "--loop", "0.2"]
         loop = subprocess.Popen(
             command,
             cwd=ROOT,
             env=environ,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=stderr,
-            text=True,
             # A shell has what it starts in the background ignore Ctrl-C, and that is inherited.
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
+    sweeps = set()
+
+    def has_swept():
+        """The order is submitted, or a sweep that began after it was placed has said what it did."""
+        sweeps.add(last_sweep(file))
+        return loop.poll() is not None or "submitted=1 " in output.read_text() or len(sweeps - {None}) > 3
+
     try:
-        wait_for(lambda: "The database is away" in errors.read_text(), loop)
+        wait_until(
+            lambda: loop.poll() is not None or "database is not available" in errors.read_text(), errors.read_text
+        )
         subprocess.run([sys.executable, "-c", MIGRATE_AND_PLACE], cwd=ROOT, env=environ, check=True, timeout=180)
-        assert "submitted=1 " in loop.stdout.readline()
+        wait_until(has_swept, errors.read_text)
+        assert "submitted=1 " in output.read_text()
         loop.send_signal(signal.SIGINT)
-        out, _ = loop.communicate(timeout=90)
+        assert loop.wait(timeout=90) == 0
     finally:
         loop.kill()
-    assert out.endswith("Stopped.\n")  # perhaps after another line, of the signals
-    assert loop.returncode == 0
+    assert output.read_text().endswith("Stopped.\n")  # perhaps after another line, of the signals

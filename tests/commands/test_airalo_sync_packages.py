@@ -13,12 +13,14 @@ from django_airalo import services
 from django_airalo.client import AiraloClient, use_client
 from django_airalo.exceptions import AiraloResponseError
 from django_airalo.models import Package
-from django_airalo.testing import FakeAiralo
-from django_airalo.testing.api import respond
-from django_airalo.testing.fake import _Adapter
+from django_airalo.testing.delivery import Adapter, respond
 from tests.factories import PackageFactory
+from tests.fakes import FakeAiralo
 
 pytestmark = pytest.mark.django_db
+
+
+CREDENTIALS = ("fake-client", "fake-secret")
 
 
 class Catalogue(FakeAiralo):
@@ -48,10 +50,10 @@ class Catalogue(FakeAiralo):
 def catalogue():
     with Catalogue() as fake:
         session = requests.Session()
-        session.mount("https://", _Adapter(fake))
+        session.mount("https://", Adapter(fake._handle))
         cache = LocMemCache("catalogue", {})
         cache.clear()
-        previous = use_client(AiraloClient("id", "secret", "https://airalo.example.com", session=session, cache=cache))
+        previous = use_client(AiraloClient(*CREDENTIALS, "https://airalo.example.com", session=session, cache=cache))
         yield fake
         use_client(previous)
 
@@ -89,7 +91,7 @@ def run():
     return out.getvalue().strip()
 
 
-def test_added_changed_withdrawn_and_back(catalogue, django_assert_max_num_queries):
+def test_packages_are_added_changed_withdrawn_and_restored(catalogue, django_assert_max_num_queries):
     catalogue.countries = [country("AA", package("a-1"), package("a-2")), country("BB", package("b-1")), country("CC")]
     assert run() == "added=3 changed=0 withdrawn=0 unchanged=0"
     assert catalogue.asked == [1, 2]
@@ -118,7 +120,7 @@ def test_added_changed_withdrawn_and_back(catalogue, django_assert_max_num_queri
     assert Package.objects.count() == 3
 
 
-def test_odd_packages_are_cut_to_what_the_columns_hold(catalogue):
+def test_odd_packages_are_cut_to_column_sizes(catalogue):
     odd = package(
         "odd",
         title="x" * 500,
@@ -143,7 +145,7 @@ def test_odd_packages_are_cut_to_what_the_columns_hold(catalogue):
 
 
 @pytest.mark.parametrize("answer", [(500, b""), (200, b"<html>"), (200, {"data": []}), (200, {"meta": {}})])
-def test_a_sync_that_breaks_off_changes_nothing(catalogue, answer):
+def test_failed_sync_changes_nothing(catalogue, answer):
     PackageFactory(package_id="old")
     catalogue.countries = [country(code, package(f"{code}-1")) for code in ("AA", "BB", "CC")]
     broken_at = 1 if answer == (200, {"data": []}) else 2
@@ -155,14 +157,14 @@ def test_a_sync_that_breaks_off_changes_nothing(catalogue, answer):
     assert list(Package.objects.values()) == before
 
 
-def test_an_empty_catalogue_withdraws_nothing(catalogue):
+def test_empty_catalogue_withdraws_nothing(catalogue):
     PackageFactory()
     with pytest.raises(AiraloResponseError, match="came empty"):
         services.sync_packages()
     assert Package.objects.on_sale().count() == 1
 
 
-def test_at_airalos_limit_it_waits(catalogue):
+def test_sync_waits_at_rate_limit(catalogue):
     catalogue.countries = [country("AA", package("a-1"))]
     catalogue.scripted = {1: respond(429, {}, {"Retry-After": "0.1"})}
     catalogue.scripted[1].headers["Retry-After"] = "1"
@@ -170,7 +172,7 @@ def test_at_airalos_limit_it_waits(catalogue):
     assert catalogue.asked == [1, 1]
 
 
-def test_without_credentials_it_says_so(settings):
+def test_sync_without_credentials_names_missing_setting(settings):
     settings.AIRALO_CLIENT_ID = ""
     with pytest.raises(CommandError, match="AIRALO_CLIENT_ID"):
         run()

@@ -18,7 +18,7 @@ def run(*arguments):
     return out.getvalue()
 
 
-def test_opting_in_to_all_webhooks_and_out_again(emulated_airalo, receiver):
+def test_all_webhooks_are_opted_in_and_out(emulated_airalo, receiver):
     text = run("opt-in")
     address = f"{receiver.url}•••/"
     assert text.splitlines() == [
@@ -27,7 +27,7 @@ def test_opting_in_to_all_webhooks_and_out_again(emulated_airalo, receiver):
         f"Opted in: webhook_credit_limit -> {address} levels=50,70,80,90",
     ]
     text = run("status")
-    assert f"Airalo tells of this opt-in: webhook_credit_limit -> {address} levels=50,70,80,90" in text
+    assert f"Airalo returned this opt-in: webhook_credit_limit -> {address} levels=50,70,80,90" in text
     assert f"The shop's address: {address}" in text
     assert "not documented" in text
     assert "No webhook has arrived yet." in text
@@ -36,10 +36,10 @@ def test_opting_in_to_all_webhooks_and_out_again(emulated_airalo, receiver):
         "Opted out: webhook_low_data",
         "Opted out: webhook_credit_limit",
     ]
-    assert "Airalo tells of this opt-in: –" in run("status")
+    assert "Airalo returned this opt-in: –" in run("status")
 
 
-def test_one_type_with_what_belongs_to_it(emulated_airalo, receiver):
+def test_opt_in_of_one_type_accepts_its_options(emulated_airalo, receiver):
     text = run("opt-in", "--type", "webhook_credit_limit", "--level", "80", "--level=90")
     assert text == f"Opted in: webhook_credit_limit -> {receiver.url}•••/ levels=80,90\n"
     text = run("opt-in", "--type=email_low_data", "--email=a@example.com", "--language=de")
@@ -49,19 +49,19 @@ def test_one_type_with_what_belongs_to_it(emulated_airalo, receiver):
     )
 
 
-def test_status_tells_when_webhooks_came(emulated_airalo):
+def test_status_shows_when_webhooks_arrived(emulated_airalo):
     WebhookEventFactory(kind="low_data")
     assert "Last webhook of the kind “Low data”: 20" in run("status")
 
 
-def test_in_sandbox_mode_it_says_that_no_webhooks_come(emulated_airalo, settings):
+def test_sandbox_mode_is_mentioned_in_status_and_opt_in(emulated_airalo, settings):
     assert "sandbox" not in run("status")
     settings.AIRALO_SANDBOX = True
     assert "sandbox mode" in run("status")
     assert "sandbox mode" in run("opt-in")
 
 
-def test_simulate(emulated_airalo, receiver):
+def test_simulate_sends_each_kind_of_webhook(emulated_airalo, receiver):
     assert run("simulate") == "Airalo says: Notification sent\n"
     run("simulate", "--event=credit_limit_notification", "--level=90")
     run("simulate", "--event=low_data_notification", "--level=expire_1", "--iccid=8900000000000000123")
@@ -69,7 +69,7 @@ def test_simulate(emulated_airalo, receiver):
     assert b"8900000000000000123" in receiver.deliveries[2].body
 
 
-def test_an_error_is_a_sentence_and_an_exit_code(emulated_airalo, receiver):
+def test_error_is_reported_without_secret(emulated_airalo, receiver):
     receiver.head_status = 500
     with pytest.raises(CommandError) as refused:
         run("opt-in", "--type=async_orders", "--type=webhook_low_data")
@@ -82,7 +82,7 @@ def test_an_error_is_a_sentence_and_an_exit_code(emulated_airalo, receiver):
     assert "s3cret" not in str(refused.value)
 
 
-def test_one_type_that_fails_does_not_keep_the_others_from_being_told(emulated_airalo):
+def test_failed_opt_in_of_one_type_does_not_stop_others(emulated_airalo):
     with pytest.raises(CommandError, match=r"^email_low_data: email: "):
         run("opt-in", "--type=email_low_data", "--type=async_orders")
     assert "async_orders" in run("status")
@@ -99,18 +99,18 @@ def test_one_type_that_fails_does_not_keep_the_others_from_being_told(emulated_a
         ["simulate", "--level=data_75", "--level=data_90"],
     ],
 )
-def test_wrong_arguments(arguments):
+def test_invalid_arguments_are_refused(arguments):
     with pytest.raises(CommandError):
         run(*arguments)
     assert WebhookEvent.objects.count() == 0
 
 
-def test_without_an_address(settings):
+def test_opt_in_without_webhook_url_is_refused(settings):
     settings.AIRALO_WEBHOOK_URL = ""
     with pytest.raises(CommandError, match="AIRALO_WEBHOOK_URL"):
         run("opt-in")
 
 
-def test_airalo_that_is_away():
+def test_status_reports_unavailable_airalo():
     with pytest.raises(CommandError, match="nothing was sent"):
         run("status")

@@ -41,7 +41,7 @@ def shop_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
     try:
         deadline = time.monotonic() + 300
-        while "The shop goes on running" not in log.read_text():
+        while "The shop keeps running" not in log.read_text():
             if demo.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"The demo did not come up:\n{log.read_text()}")
             time.sleep(0.2)

@@ -65,7 +65,7 @@ def test_buys_and_scans(page: Any) -> None:
     code.wait_for()
     assert len(page.navigations) == navigations
     assert page.locator("[data-order-status=completed]").count() == 1
-    page.wait_for_function("document.getElementById('news').textContent.includes('ready to install')")
+    page.wait_for_function("document.getElementById('announcement').textContent.includes('ready to install')")
 
     text = decode(code.screenshot())
     page.locator("summary").click()

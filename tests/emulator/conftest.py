@@ -34,14 +34,14 @@ def partner(emulator: Emulator) -> Partner:
 @pytest.fixture
 def package_id(emulator: Emulator) -> str:
     """An ordinary package with an accent in its operator's name, so that JSON escapes are always exercised."""
-    packages = emulator.world.catalogue.packages.values()
+    packages = emulator.state.catalogue.packages.values()
     return next(item.id for item in packages if "é" in item.operator and "-1gb" in item.id)
 
 
 @pytest.fixture
 def pair(emulator: Emulator) -> tuple[str, str]:
     """A package of 1 GB for 7 days with minutes and messages, and the top-up like it."""
-    catalogue = emulator.world.catalogue
+    catalogue = emulator.state.catalogue
     topup = next(item for item in catalogue.topups.values() if item.voice and item.id.endswith("-7days-1gb-topup"))
     return topup.id.removesuffix("-topup"), topup.id
 

@@ -87,7 +87,8 @@ def sdk(secure: Emulator, certificate: Path, receiver: Receiver, node_sdk: Path,
 
 def test_all_that_the_sdk_can(sdk: Sdk, secure: Emulator, receiver: Receiver) -> None:
     # A package without accents: the SDK's signature check fails on any non-ASCII text.
-    catalogue = secure.world.catalogue
+    secure.options.change(sharing_in_answers=True)
+    catalogue = secure.state.catalogue
     topup = next(item for item in catalogue.topups.values() if item.full_title.isascii() and item.coverage.isascii())
     sim = topup.id.removesuffix("-topup")
     other = next(name for name in catalogue.packages if name != sim)

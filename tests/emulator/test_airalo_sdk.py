@@ -73,7 +73,7 @@ def test_the_sdk_sees_errors_as_errors(client: Any) -> None:
 
 
 def test_the_sdk_can_order_in_bulk(emulator: Emulator, client: Any) -> None:
-    first, second = list(emulator.world.catalogue.packages)[:2]
+    first, second = list(emulator.state.catalogue.packages)[:2]
     answers = client.order_bulk({first: 1, second: 2})
     assert len(answers[second]["data"]["sims"]) == 2
     assert len(emulator.purchases()) == 2
@@ -95,7 +95,8 @@ def test_from_the_second_page_on_the_sdk_is_lost(emulator: Emulator, client: Any
 
 
 def test_bulk_orders_of_all_kinds(emulator: Emulator, receiver: Receiver, client: Any) -> None:
-    first, second = list(emulator.world.catalogue.packages)[:2]
+    first, second = list(emulator.state.catalogue.packages)[:2]
+    emulator.options.change(sharing_in_answers=True)
     shared = {"to_email": "buyer@example.com", "sharing_option": ["link"], "copy_address": ["shop@example.com"]}
     answers = client.order_bulk_with_email_sim_share({first: 1, second: 1}, shared, "bulk")
     assert all(answer["data"]["sims"][0]["sharing"]["link"] for answer in answers.values())
@@ -110,7 +111,8 @@ def test_bulk_orders_of_all_kinds(emulator: Emulator, receiver: Receiver, client
 
 
 def test_an_order_sent_on_by_email(emulator: Emulator, client: Any) -> None:
-    package_id = next(iter(emulator.world.catalogue.packages))
+    package_id = next(iter(emulator.state.catalogue.packages))
+    emulator.options.change(sharing_in_answers=True)
     shared = {"to_email": "buyer@example.com", "sharing_option": ["link", "pdf"]}
     order = client.order_with_email_sim_share(package_id, 1, shared, "with a link")
     assert order["data"]["sims"][0]["sharing"]["access_code"]
@@ -147,7 +149,7 @@ def test_the_sdk_does_not_tell_errors_of_an_esim_apart(emulator: Emulator, pair:
 
 
 def test_future_orders(emulator: Emulator, receiver: Receiver, client: Any) -> None:
-    package_id = next(iter(emulator.world.catalogue.packages))
+    package_id = next(iter(emulator.state.catalogue.packages))
     due = (datetime.now(UTC) + timedelta(days=4)).strftime("%Y-%m-%d %H:%M")
     order = {"package_id": package_id, "quantity": 1, "due_date": due, "webhook_url": receiver.url}
     made = [client.create_future_order(dict(order))["data"]["request_id"] for _ in range(2)]
@@ -163,7 +165,7 @@ def test_future_orders(emulator: Emulator, receiver: Receiver, client: Any) -> N
 
 
 def test_vouchers_rates_and_devices(emulator: Emulator, client: Any) -> None:
-    package_id = next(iter(emulator.world.catalogue.packages))
+    package_id = next(iter(emulator.state.catalogue.packages))
     voucher = client.create_voucher({"amount": 5, "quantity": 1, "usage_limit": 2, "voucher_code": "ABC1"})
     assert (voucher["data"]["code"], voucher["data"]["amount"]) == ("ABC1", 5)
     made = client.create_esim_voucher({"vouchers": [{"package_id": package_id, "quantity": 2}]})
@@ -195,7 +197,7 @@ def test_the_sdk_recognises_only_ascii(emulator: Emulator, receiver: Receiver, p
 
 
 def test_after_a_new_token_the_services_keep_the_old_one(emulator: Emulator, client: Any) -> None:
-    package_id = next(iter(emulator.world.catalogue.packages))
+    package_id = next(iter(emulator.state.catalogue.packages))
     emulator.revoke_tokens()
     client.clear_cache()
     assert client.refresh_token()

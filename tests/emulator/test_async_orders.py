@@ -39,7 +39,7 @@ def test_an_async_order_is_accepted_and_then_delivered_by_a_signed_webhook(
     assert emulator.wait_idle(60)
     (purchase,) = emulator.purchases("ref-1")
     assert (purchase["id"], purchase["request_id"]) == (content["data"]["id"], request_id)
-    (push,) = emulator.pushes(purchase["id"])
+    (push,) = emulator.delivery_attempts(purchase["id"])
     assert (push["url"], push["body"], push["status"]) == (receiver.url, delivery.body, 200)
     listed = partner.get("orders", params={"filter[description]": "ref-1", "include": "sims"}).json()["data"]
     assert [sim["iccid"] for sim in listed[0]["sims"]] == [sim["iccid"] for sim in content["data"]["sims"]]
@@ -137,7 +137,7 @@ def test_only_200_ends_the_retries(
     deliveries = receiver.wait(3)
     assert emulator.wait_idle(60)
     assert {delivery.body for delivery in deliveries} == {deliveries[0].body}
-    assert [push["status"] for push in emulator.pushes()] == [status, status, 200]
+    assert [push["status"] for push in emulator.delivery_attempts()] == [status, status, 200]
     assert [(hook["state"], hook["tries"]) for hook in emulator.webhooks()] == [("delivered", 3)]
 
 
@@ -168,7 +168,7 @@ def test_a_silent_receiver_counts_as_a_failed_try(emulator: Emulator, partner: P
     emulator.options.change(head_probe=False)
     partner.order_async(package_id, webhook_url="http://127.0.0.1:1/")
     assert emulator.wait_idle(60)
-    (push,) = emulator.pushes()
+    (push,) = emulator.delivery_attempts()
     assert push["status"] is None
     assert "refused" in push["error"]
     assert emulator.webhooks()[0]["state"] == "pending"

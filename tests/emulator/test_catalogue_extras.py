@@ -15,34 +15,48 @@ from .support import Partner
 
 
 def test_product_information(emulator: Emulator, partner: Partner) -> None:
-    unlimited = next(item for item in emulator.world.catalogue.packages.values() if item.is_unlimited)
-    content = partner.get(f"packages/{unlimited.id}/product-information", headers={"Accept-Language": "de"}).json()[
-        "data"
-    ]
+    unlimited = next(item for item in emulator.state.catalogue.packages.values() if item.is_unlimited)
+    answer = partner.get(f"packages/{unlimited.id}/product-information", headers={"Accept-Language": "fr"}).json()
+    assert set(answer) == {"data"}
+    content = answer["data"]
+    # German, whatever is asked for: no language can be chosen by the documentation.
+    assert content["data_allowance_mb"] == "Unbegrenzt"
+    assert content["auto_renewal"].startswith("Das Paket")
+    assert content["date_marketed"] is None
     assert content["package_id"] == unlimited.id
     assert content["product_name"] == f"Unbegrenzt - {unlimited.days} Tage"
     assert content["data_allowance_display"] == "Unbegrenzt"
     assert content["throttle_threshold_mb"] == 3072
     assert Decimal(content["retail_price_eur"]) == round(Decimal(str(unlimited.price)) * Decimal("0.87"), 2)
     assert re.fullmatch(r"[0-9a-f]{64}", content["version_hash"])
-    limited = next(item for item in emulator.world.catalogue.packages.values() if item.voice)
+    limited = next(item for item in emulator.state.catalogue.packages.values() if item.voice)
     content = partner.get(f"packages/{limited.id}/product-information").json()["data"]
     assert (content["service_telephony"], content["voice_minutes"]) == (True, limited.voice)
     assert content["network_providers"]
+    for name in ("throttled_download_speed_mbit", "throttled_upload_speed_mbit", "throttle_threshold_mb"):
+        assert content[name] is None
+    assert content["fair_usage_policy"] is None
+    emulator.options.change(product_information_language=None)
+    french = partner.get(f"packages/{unlimited.id}/product-information", headers={"Accept-Language": "fr"}).json()
+    assert french["data"]["data_allowance_mb"] == "Illimité"
+    assert french["data"]["auto_renewal"].startswith("[fr] ")
 
 
 def test_product_information_that_is_not_to_be_had(emulator: Emulator, partner: Partner, package_id: str) -> None:
     missing = partner.get("packages/no-such-package/product-information")
-    assert (missing.status_code, missing.json()["meta"]["message"]) == (404, "messages.resource_not_found")
+    assert missing.status_code == 404
+    text = "Package not found for slug: no-such-package"
+    assert missing.json() == {"data": [], "meta": {"message": text}}
+    assert partner.get(f"packages/{'x' * 101}/product-information").status_code == 404
     emulator.options.change(product_information=False)
     forbidden = partner.get(f"packages/{package_id}/product-information")
-    assert (forbidden.status_code, list(forbidden.json())) == (403, ["message"])
+    assert (forbidden.status_code, forbidden.json()) == (403, {"message": "Unauthenticated."})
 
 
 def test_product_information_is_limited_per_package(package_id: str) -> None:
     with Emulator(limits={"product-information": (1, 60.0)}) as emulator:
         partner = Partner.of(emulator)
-        other = next(name for name in emulator.world.catalogue.packages if name != package_id)
+        other = next(name for name in emulator.state.catalogue.packages if name != package_id)
         names = (package_id, package_id, other)
         statuses = [partner.get(f"packages/{name}/product-information").status_code for name in names]
     assert statuses == [200, 429, 200]

@@ -26,13 +26,13 @@ def control(emulator: Emulator) -> Any:
 
 
 def test_the_ledger_as_json(emulator: Emulator, partner: Partner, receiver: Receiver, control: Any) -> None:
-    package_id = next(iter(emulator.world.catalogue.packages))
+    package_id = next(iter(emulator.state.catalogue.packages))
     partner.order_async(package_id, description="seen", webhook_url=receiver.url)
     assert emulator.wait_idle(60)
     ledger = control("GET", "ledger").json()
     assert [row["description"] for row in ledger["purchases"]] == ["seen"]
     assert [row["endpoint"] for row in ledger["requests"]] == ["token", "orders-async"]
-    assert json.loads(ledger["pushes"][0]["body"])["data"]["description"] == "seen"
+    assert json.loads(ledger["delivery_attempts"][0]["body"])["data"]["description"] == "seen"
     assert ledger["balance"] == str(emulator.balance)
     assert ledger["tokens"] == 1  # counted, not shown
     assert "eyJ" not in json.dumps(ledger)
@@ -138,7 +138,7 @@ def test_esims_future_orders_and_refunds_by_route(
     assert control("POST", "usage", {"iccid": iccid, "use": 24, "use_voice": 1}).json()["remaining"] == 1000
     assert control("POST", "usage", {"iccid": iccid, "age": 8}).json()["status"] == "EXPIRED"
     assert control("POST", "usage", {"iccid": iccid, "status": "UNKNOWN"}).json()["status"] == "UNKNOWN"
-    assert control("POST", "usage", {"iccid": iccid, "told": None}).json()["status"] == "EXPIRED"
+    assert control("POST", "usage", {"iccid": iccid, "override": None}).json()["status"] == "EXPIRED"
     for wrong in ({"iccid": "1"}, {"iccid": iccid, "colour": "red"}, {"iccid": iccid, "use": "much"}):
         assert control("POST", "usage", wrong).status_code == 400
     assert control("POST", "recycle", {"iccid": iccid}).status_code == 200

@@ -15,7 +15,9 @@ from django_airalo.emulator.cli import add_arguments
 from django_airalo.emulator.control import PREFIX
 from django_airalo.emulator.control import ROUTES as CONTROL
 from django_airalo.emulator.emulator import Emulator
-from django_airalo.emulator.faults import PRESETS, Fault, FaultBook
+from django_airalo.emulator.fault_presets import PRESETS, RANDOM
+from django_airalo.emulator.fault_rules import Call, FaultRules
+from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.routing import ROUTES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "emulator.md").read_text(encoding="utf-8")
@@ -33,6 +35,10 @@ def first_column(title: str) -> set[str]:
 
 def test_named_faults() -> None:
     assert first_column("Named faults") == set(PRESETS)
+
+
+def test_groups_of_random_faults() -> None:
+    assert first_column("Random faults") == set(RANDOM)
 
 
 def test_described_faults() -> None:
@@ -64,9 +70,9 @@ def test_options() -> None:
 
 def test_the_example_script_is_understood() -> None:
     (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
-    book = FaultBook()
+    book = FaultRules()
     book.add(json.loads(example))
-    assert book.choose("orders-async", 3, "x", "").close == "after"
+    assert book.choose(Call("orders-async", 3, "x")).close == "after"
 
 
 def test_members(emulator: Emulator) -> None:

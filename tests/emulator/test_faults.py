@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import requests
 
-from django_airalo.emulator import Emulator
-from django_airalo.emulator.faults import BUYING, PRESETS, RANDOM_ANY, RANDOM_BUYING, Fault, FaultBook
+from django_airalo.emulator import Emulator, Options
+from django_airalo.emulator.fault_presets import BUYING, PRESETS, RANDOM
+from django_airalo.emulator.fault_rules import Call, FaultRules
+from django_airalo.emulator.faults import Fault
 from tests.waiting import wait_until
 
 from .support import Partner, Receiver
@@ -122,7 +124,7 @@ def test_duplicates_one_after_the_other_and_all_at_once(emulator: Emulator, rece
     order()
     receiver.wait(23)
     assert emulator.wait_idle(60)
-    assert len(receiver.deliveries) == len(emulator.pushes()) == 23
+    assert len(receiver.deliveries) == len(emulator.delivery_attempts()) == 23
     assert len(emulator.purchases()) == 2
 
 
@@ -161,8 +163,6 @@ def test_a_failure_webhook_costs_nothing(emulator: Emulator, partner: Partner, r
     assert (purchase["status"], purchase["price"]) == ("failed", "0.00")
     assert emulator.balance == before
     assert emulator.esims() == []
-    assert partner.get("orders").json()["data"] == []
-    emulator.options.change(list_failed=True)
     failed = partner.get("orders", params={"filter[order_status]": "failed", "include": "status"}).json()["data"]
     assert failed[0]["status"]["slug"] == "failed"
 
@@ -282,19 +282,20 @@ def test_rules_choose_calls(emulator: Emulator, partner: Partner, package_id: st
 def test_a_rule_that_is_not_understood_is_refused(emulator: Emulator, rule: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
         emulator.script([{"do": "500"}, rule])
-    assert emulator.world.faults.choose("orders", 1, "", "") == Fault()
+    assert emulator.state.faults.choose(Call("orders")) == Fault()
 
 
 def test_every_preset_is_understood() -> None:
     for preset in PRESETS:
         assert Fault.parse(preset).name == preset
-    assert set(RANDOM_ANY) | set(RANDOM_BUYING) <= set(PRESETS)
+    drawn = {name for group in RANDOM.values() for names in group for name in names}
+    assert drawn <= set(PRESETS)
 
 
 def test_random_faults_can_be_repeated_and_strike_as_often_as_asked() -> None:
     def drawn(seed: int) -> list[str]:
-        book = FaultBook(0.25, seed)
-        return [book.choose(BUYING[1], call, "", "").name for call in range(1, 401)]
+        book = FaultRules(Options(fault_rate=0.25, seed=seed))
+        return [book.choose(Call(BUYING[1], call)).name for call in range(1, 401)]
 
     assert drawn(7) == drawn(7)
     assert drawn(7) != drawn(8)

@@ -270,3 +270,61 @@ def test_future_orders_survive_a_restart(tmp_path: Any, receiver: Receiver, pack
         receiver.wait(1)
         assert emulator.wait_idle(60)
         assert len(emulator.purchases()) == 1
+
+
+@pytest.mark.usefixtures("opted_in")
+@pytest.mark.parametrize(("earliest", "taken"), [("day-after-tomorrow", True), ("48-hours", False)])
+def test_the_two_documented_earliest_dates(
+    emulator: Emulator, partner: Partner, package_id: str, earliest: str, taken: bool
+) -> None:
+    emulator.options.change(future_earliest=earliest)
+    now = datetime.now(UTC)
+    at_midnight = (now + timedelta(days=2)).replace(hour=0, minute=0).strftime(SHAPE)
+    if now.hour or now.minute:  # else both dates are the same
+        answer = future(partner, package_id, due_date=at_midnight)
+        assert (answer.status_code == 200) is taken
+        assert taken or "day after tomorrow" in answer.json()["data"]["due_date"]
+    assert future(partner, package_id, due_date=in_days(2.01)).status_code == 200
+    with pytest.raises(ValueError, match="future_earliest must be one of"):
+        emulator.options.change(future_earliest="next week")
+
+
+@pytest.mark.usefixtures("opted_in")
+def test_the_same_id_twice_cannot_be_cancelled(emulator: Emulator, partner: Partner, package_id: str) -> None:
+    request_id = future(partner, package_id).json()["data"]["request_id"]
+    refused = partner.post("cancel-future-orders", json={"request_ids": [request_id, request_id]})
+    assert set(refused.json()["data"]) == {"request_ids.0", "request_ids.1"}
+    assert emulator.future_orders()[0]["status"] == "pending"
+
+
+@pytest.mark.usefixtures("opted_in")
+@pytest.mark.parametrize("status", ["pending", "failed", "retry"])
+def test_orders_of_the_test_packages_can_be_cancelled_once(partner: Partner, status: str) -> None:
+    request_id = future(partner, f"test-create-{status}-future-order-7days-1gb").json()["data"]["request_id"]
+    cancelled = [partner.post("cancel-future-orders", json={"request_ids": [request_id]}) for _ in range(2)]
+    assert [answer.status_code for answer in cancelled] == [200, 422]
+
+
+@pytest.mark.usefixtures("opted_in")
+def test_addresses_may_come_as_json_text(emulator: Emulator, partner: Partner, package_id: str) -> None:
+    shared = {
+        "to_email": "guest@example.com",
+        "sharing_option": ["link", "pdf"],
+        "copy_address": '["copy@example.com"]',
+    }
+    assert future(partner, package_id, **shared).status_code == 200
+    kept = json.loads(emulator.future_orders()[0]["share"])
+    assert kept == shared | {"copy_address": ["copy@example.com"]}
+
+
+@pytest.mark.usefixtures("opted_in")
+def test_descriptions_may_be_missing_from_the_list(emulator: Emulator, partner: Partner, package_id: str) -> None:
+    future(partner, package_id, description="mine")
+    future(partner, package_id)
+    shown = [row["description"] for row in partner.get("future-orders").json()["data"]]
+    assert sorted(shown) == ["", "mine"]  # text where there is none, not null
+    emulator.options.change(future_descriptions=False)
+    assert [row["description"] for row in partner.get("future-orders").json()["data"]] == ["", ""]
+    emulator.make_due()
+    assert emulator.wait_idle(60)
+    assert len(partner.get("orders", params={"filter[description]": "mine"}).json()["data"]) == 1

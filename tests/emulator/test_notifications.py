@@ -125,18 +125,29 @@ def test_the_simulator_has_its_limit(receiver: Receiver) -> None:
     assert statuses == [200] * 5 + [429]
 
 
-@pytest.mark.parametrize(("levels", "told"), [([50, 90], [50, 90]), (None, [50, 70, 80, 90])])
+@pytest.mark.parametrize(("levels", "notified"), [([50, 90], [50, 90]), (None, [50, 70, 80, 90])])
 def test_used_credit_is_told_once_per_level(
-    emulator: Emulator, partner: Partner, receiver: Receiver, package_id: str, levels: Any, told: list[int]
+    emulator: Emulator, partner: Partner, receiver: Receiver, package_id: str, levels: Any, notified: list[int]
 ) -> None:
     fields = {"type": "webhook_credit_limit", "webhook_url": receiver.url, "levels": levels}
     partner.post("notifications/opt-in", json={name: value for name, value in fields.items() if value})
-    price = emulator.world.catalogue.packages[package_id].net_price
+    price = emulator.state.catalogue.packages[package_id].net_price
     emulator.balance = str(round(price * 10, 2))
     for _ in range(10):
         partner.order(package_id)
-    bodies = [json.loads(delivery.body) for delivery in receiver.wait(len(told))]
+    bodies = [json.loads(delivery.body) for delivery in receiver.wait(len(notified))]
     assert emulator.wait_idle(60)
     assert [body["message"] for body in sorted(bodies, key=lambda body: -body["remaining"])] == [
-        f"Surpassed {level}% of the credit limit balance" for level in told
+        f"Surpassed {level}% of the credit limit balance" for level in notified
     ]
+
+
+def test_levels_may_be_required(emulator: Emulator, partner: Partner, receiver: Receiver) -> None:
+    hook = {"type": "webhook_credit_limit", "webhook_url": receiver.url}
+    assert partner.post("notifications/opt-in", json=hook).status_code == 200
+    emulator.options.change(levels_required=True)
+    refused = partner.post("notifications/opt-in", json=hook)
+    assert refused.json()["data"] == {"levels": "The levels field is required."}
+    mail = {"type": "email_low_data", "email": "office@example.com", "language": "fr"}
+    shown = partner.post("notifications/opt-in", json=mail).json()["data"]["notification"]
+    assert shown == {"type": "email_low_data", "contact_point": "office@example.com", "language": "fr"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -27,7 +28,7 @@ def test_a_refund_is_taken_and_decided_later(emulator: Emulator, partner: Partne
     refund = answer.json()["data"]
     assert isinstance(refund["refund_id"], str)
     assert len(refund["created_at"]) == len("2026-01-05 09:30")
-    assert [(row["reason"], row["status"]) for row in emulator.refunds()] == [("NO_COVERAGE", "asked")]
+    assert [(row["reason"], row["status"]) for row in emulator.refunds()] == [("NO_COVERAGE", "requested")]
     assert emulator.balance == before - charged
 
     def status() -> str:
@@ -35,22 +36,22 @@ def test_a_refund_is_taken_and_decided_later(emulator: Emulator, partner: Partne
         return str(shown["status"]["slug"])
 
     assert status() == "completed"
-    emulator.settle_refund(refund["refund_id"])
+    emulator.resolve_refund(refund["refund_id"])
     assert status() == "partially_refunded"
     assert emulator.balance == before - charged / 2
-    emulator.settle_refund(ask(partner, *iccids).json()["data"]["refund_id"])
+    emulator.resolve_refund(ask(partner, *iccids).json()["data"]["refund_id"])
     assert status() == "refunded"
     assert emulator.balance == before  # the first eSIM is not paid back twice
     listed = partner.get("orders", params={"filter[order_status]": "refunded"}).json()["data"]
     assert [row["id"] for row in listed] == [order["id"]]
     with pytest.raises(ValueError, match="there is no open refund"):
-        emulator.settle_refund(refund["refund_id"])
+        emulator.resolve_refund(refund["refund_id"])
 
 
 def test_a_refund_may_be_refused(emulator: Emulator, partner: Partner, package_id: str) -> None:
     iccid = partner.esim(package_id)
     before = emulator.balance
-    emulator.settle_refund(ask(partner, iccid).json()["data"]["refund_id"], approved=False)
+    emulator.resolve_refund(ask(partner, iccid).json()["data"]["refund_id"], approved=False)
     assert emulator.balance == before
     assert [row["status"] for row in emulator.refunds()] == ["refused"]
 
@@ -119,7 +120,7 @@ def vouchers(partner: Partner, *items: Any) -> requests.Response:
 
 def test_esim_vouchers(emulator: Emulator, partner: Partner, package_id: str) -> None:
     before = emulator.balance
-    other = next(iter(emulator.world.catalogue.packages))
+    other = next(iter(emulator.state.catalogue.packages))
     answer = vouchers(
         partner,
         {"package_id": package_id, "quantity": 2, "booking_reference": "trip 1"},
@@ -188,3 +189,39 @@ def test_airmoney_vouchers(emulator: Emulator, partner: Partner) -> None:
 def test_airmoney_that_is_not_allowed(partner: Partner, fields: dict[str, Any], wrong: str) -> None:
     answer = partner.post("voucher/airmoney", json={"amount": 5, "quantity": 1, **fields})
     assert (answer.status_code, list(answer.json()["data"])) == (422, [wrong])
+
+
+def test_no_largest_number_of_vouchers_is_documented(emulator: Emulator, partner: Partner, package_id: str) -> None:
+    assert vouchers(partner, {"package_id": package_id, "quantity": 101}).status_code == 422
+    emulator.options.change(most_vouchers=None)
+    (made,) = vouchers(partner, {"package_id": package_id, "quantity": 101}).json()["data"]
+    assert len(made["codes"]) == 101
+    refused = vouchers(partner, {"package_id": package_id, "quantity": 0}).json()["data"]
+    assert refused == {"vouchers.0.quantity": "The vouchers.0.quantity must be at least 1."}
+
+
+def test_a_refund_whose_list_is_json_text_in_one_field(emulator: Emulator, partner: Partner, package_id: str) -> None:
+    iccid = partner.esim(package_id)
+    fields = {"iccids": (None, f'["{iccid}"]'), "reason": (None, "NO_COVERAGE")}
+    assert partner.post("refund", files=fields).status_code == 202
+    assert json.loads(emulator.refunds()[0]["iccids"]) == [iccid]
+
+
+def test_refusals_may_come_under_status_200(emulator: Emulator, partner: Partner, package_id: str) -> None:
+    emulator.options.change(refusals_under_200=True)
+    iccid = partner.esim(package_id)
+    refused = {
+        "fields": vouchers(partner, {"package_id": "no-such-package", "quantity": 1}),
+        "code": partner.order("test-out-of-stock-7days-1gb"),
+        "message": ask(partner, iccid, reason=None),
+        "not found": partner.get("sims/8900000000000000000/topups"),
+        "reason": partner.order_async(package_id),
+        "cancelling": partner.post("cancel-future-orders", json={"request_ids": ["x" * 25]}),
+    }
+    assert {name: answer.status_code for name, answer in refused.items()} == dict.fromkeys(refused, 200)
+    assert set(refused["code"].json()) == {"code", "reason"}
+    assert set(refused["reason"].json()) == {"reason"}
+    assert refused["not found"].json()["meta"]["message"] == "messages.resource_not_found"
+    assert len(emulator.purchases()) == 1
+    assert emulator.vouchers() == emulator.refunds() == []
+    assert partner.get("orders/42").status_code == 401

@@ -25,7 +25,7 @@ def test_the_ledger_adds_up(receiver: Receiver) -> None:
         partner.session.trust_env = False
         emulator.ledger.insert("tokens", token="storm", issued_at=0, expires_at=1e12)
         partner.session.headers["Authorization"] = "Bearer storm"
-        topup = next(item for item in emulator.world.catalogue.topups.values() if item.voice)
+        topup = next(item for item in emulator.state.catalogue.topups.values() if item.voice)
         sim = topup.id.removesuffix("-topup")
         emulator.fault("none", "orders", times=4)
         iccids = [partner.esim(sim) for _ in range(4)]

@@ -18,7 +18,7 @@ def test_a_topup_is_charged_listed_and_added_to_its_esim(emulator: Emulator, par
     answer = partner.topup(pair[1], iccid, description="more for order 7")
     assert answer.status_code == 200
     order = answer.json()["data"]
-    assert (order["type"], order["quantity"], order["description"]) == ("topup", "1", "more for order 7")
+    assert (order["type"], order["quantity"], order["description"]) == ("topup", 1, "more for order 7")
     assert not {"sims", "iccid"} & set(order)
     purchase = emulator.purchases()[-1]
     assert (purchase["type"], purchase["iccid"], purchase["status"]) == ("topup", iccid, "completed")
@@ -38,7 +38,7 @@ def test_the_description_has_the_iccid_unless_it_is_given(partner: Partner, pair
 
 def test_what_is_not_allowed_buys_nothing(emulator: Emulator, partner: Partner, pair: Pair) -> None:
     iccid = partner.esim(pair[0])
-    another = next(name for name in emulator.world.catalogue.topups if not name.startswith(pair[0][:4]))
+    another = next(name for name in emulator.state.catalogue.topups if not name.startswith(pair[0][:4]))
 
     def problems(answer: requests.Response) -> object:
         assert answer.status_code == 422
@@ -72,10 +72,14 @@ def test_topups_of_an_esim(emulator: Emulator, partner: Partner, pair: Pair) -> 
     assert content["pricing"] == {"model": "net_pricing", "discount_percentage": 0}
     assert pair[1] in {row["id"] for row in content["data"]}
     assert {row["type"] for row in content["data"]} == {"topup"}
-    assert all(len(row["prices"]["net_price"]) == 18 and row["net_price"] < row["price"] for row in content["data"])
+    for row in content["data"]:
+        assert set(row["prices"]["net_price"]) == {"USD", "EUR", "GBP", "AED", "JPY"}
+        assert row["net_price"] < row["price"]
+        assert isinstance(row["voice"], int)
+        assert isinstance(row["text"], int)
     emulator.options.change(pricing_model="discount_pricing")
     for row in partner.get(f"sims/{iccid}/topups").json()["data"]:
-        assert "net_price" not in row
+        assert row["net_price"] is None
         assert set(row["prices"]) == {"recommended_retail_price"}
     emulator.recycle(iccid)
     refused = partner.get(f"sims/{iccid}/topups")
@@ -84,9 +88,9 @@ def test_topups_of_an_esim(emulator: Emulator, partner: Partner, pair: Pair) -> 
 
 
 def test_an_operator_may_have_no_topups(emulator: Emulator, partner: Partner) -> None:
-    catalogue = emulator.world.catalogue
+    catalogue = emulator.state.catalogue
     package = next(item for item in catalogue.packages.values() if item.operator_id not in catalogue.topups_of)
-    assert partner.get(f"sims/{partner.esim(package.id)}/topups").json()["data"] == []
+    assert partner.get(f"sims/{partner.esim(package.id)}/topups").json() == {"data": []}  # without pricing
 
 
 def test_a_topup_under_discount_pricing_costs_less_than_its_price(pair: Pair) -> None:

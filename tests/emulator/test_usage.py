@@ -52,12 +52,14 @@ def test_usage_grows_through_the_packages(emulator: Emulator, partner: Partner, 
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", row[name])
 
 
-def test_an_unlimited_package_has_no_numbers(emulator: Emulator, partner: Partner) -> None:
-    package = next(item for item in emulator.world.catalogue.packages.values() if item.is_unlimited)
+@pytest.mark.parametrize("amount", [0, 28_672])
+def test_the_amounts_of_an_unlimited_package_mean_nothing(emulator: Emulator, partner: Partner, amount: int) -> None:
+    packages = emulator.state.catalogue.packages.values()
+    package = next(item for item in packages if item.is_unlimited and item.amount == amount)
     iccid = partner.esim(package.id)
-    emulator.use(iccid, data=9999)
+    emulator.use(iccid, data=99_999)
     content = partner.get(f"sims/{iccid}/usage").json()["data"]
-    assert (content["remaining"], content["total"], content["is_unlimited"]) == (0, 0, True)
+    assert (content["remaining"], content["total"], content["is_unlimited"]) == (0, amount, True)
     assert content["status"] == "ACTIVE"
     emulator.options.change(sandbox=True)
     assert partner.get(f"sims/{iccid}/usage").json()["data"]["is_unlimited"] is False
@@ -87,7 +89,7 @@ def test_what_is_told_may_be_set(emulator: Emulator, partner: Partner, pair: Pai
     content = partner.get(f"sims/{iccid}/usage").json()["data"]
     assert content["status"] == status
     assert content["remaining"] == (0 if status == "RECYCLED" else 7)
-    assert emulator.set_usage(iccid, told=None)["status"] == "NOT_ACTIVE"
+    assert emulator.set_usage(iccid, override=None)["status"] == "NOT_ACTIVE"
     with pytest.raises(ValueError, match="status must be one of"):
         emulator.set_usage(iccid, status="BROKEN")
     with pytest.raises(ValueError, match="usage has no colour"):
@@ -174,3 +176,33 @@ def test_a_limit_of_the_sandbox_counts_each_endpoint() -> None:
         assert [partner.get(path).status_code for path in paths] == [200, 200, 429, 200]
         emulator.options.change(sandbox=False)
         assert partner.get("balance").status_code == 200
+
+
+@pytest.mark.parametrize(("before", "status"), [("use", "FINISHED"), ("age", "EXPIRED")])
+def test_what_was_at_its_end_is_active_again_after_a_topup_elsewhere(
+    emulator: Emulator, partner: Partner, pair: Pair, before: str, status: str
+) -> None:
+    iccid = partner.esim(pair[0])
+    emulator.use(iccid, data=5000 if before == "use" else 1)
+    if before == "age":
+        emulator.age(iccid, 8)
+    assert partner.get(f"sims/{iccid}/usage").json()["data"]["status"] == status
+    sold, balance = len(emulator.purchases()), emulator.balance
+
+    assert emulator.topup_elsewhere(iccid, pair[1])["status"] == "ACTIVE"
+
+    assert partner.get(f"sims/{iccid}/usage").json()["data"]["status"] == "ACTIVE"
+    assert [row["status"] for row in partner.get(f"sims/{iccid}/packages").json()["data"]] == ["ACTIVE", status]
+    assert (len(emulator.purchases()), emulator.balance) == (sold, balance)  # nothing that the partner bought
+    assert partner.get("orders", params={"filter[iccid]": iccid}).json()["meta"]["total"] == 1
+    with pytest.raises(ValueError, match="is no top-up of the eSIM"):
+        emulator.topup_elsewhere(iccid, pair[0])
+
+
+def test_an_unlimited_package_never_runs_low(emulator: Emulator, partner: Partner, receiver: Receiver) -> None:
+    packages = emulator.state.catalogue.packages.values()
+    package = next(item for item in packages if item.is_unlimited and item.amount)
+    partner.post("notifications/opt-in", json={"type": "webhook_low_data", "webhook_url": receiver.url})
+    emulator.use(partner.esim(package.id), data=99_999)
+    assert emulator.wait_idle(60)
+    assert receiver.deliveries == []

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from django_airalo.emulator import Emulator
-from django_airalo.emulator.courier import local_address
+from django_airalo.emulator.server import local_address
 
 from .support import Partner
 

@@ -83,7 +83,7 @@ def test_one_esim_is_bought_and_comes_by_the_signed_webhook(demos: list[Demo]) -
     assert sorted(told) == sorted(words), demo.output
     assert told.index("placed") < told.index("submitted") < told.index("accepted") < told.index("completed")
     assert "█" in demo.output
-    assert "The eSIM came by a signed webhook." in demo.output
+    assert "The eSIM was delivered by a signed webhook." in demo.output
     assert children_of(demo.shop_port) == {}
 
 
@@ -92,7 +92,7 @@ def test_one_esim_is_bought_and_comes_by_the_signed_webhook(demos: list[Demo]) -
 def test_ctrl_c_leaves_no_process_behind(demos: list[Demo]) -> None:
     demo = Demo()
     demos.append(demo)
-    demo.read_until("The shop goes on running")
+    demo.read_until("The shop keeps running")
     assert len(children_of(demo.shop_port)) >= 4
     demo.process.send_signal(signal.SIGINT)
     assert demo.finish() == 0, demo.output

@@ -7,7 +7,10 @@ import os
 import selectors
 import shutil
 import socket
+import sqlite3
 import threading
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,13 +49,29 @@ class Database(Protocol):
         """Remove it."""
 
 
+class Restorable(Database, Protocol):
+    """One that can be backed up while it is used, restored, and copied."""
+
+    def backup(self) -> Any:
+        """What it holds at this moment."""
+
+    def restore(self, backup: Any, *, in_place: bool) -> None:
+        """Back to what was kept: in the same tables, or in a database made anew, as on another server."""
+
+    def copy(self, name: str) -> Database:
+        """Another database with the same content. Nobody may be using this one."""
+
+    def age(self, columns: Mapping[str, Sequence[str]], minutes: int) -> None:
+        """Move moments into the past: columns by table."""
+
+
 class SqliteDatabase:
     """A file."""
 
     kind = "sqlite"
 
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / "shop.sqlite3"
+    def __init__(self, directory: Path, name: str = "shop") -> None:
+        self.path = directory / f"{name}.sqlite3"
         self._template = directory / "template.sqlite3"
 
     def config(self) -> dict[str, Any]:
@@ -71,6 +90,36 @@ class SqliteDatabase:
     def drop(self) -> None:
         for path in self.path.parent.glob(f"{self.path.name}*"):
             path.unlink()
+
+    def backup(self) -> Path:
+        kept = self.path.parent / "backup.sqlite3"
+        self._copy(self.path, kept)
+        return kept
+
+    def restore(self, backup: Path, *, in_place: bool) -> None:
+        if in_place:
+            self._copy(backup, self.path)
+        else:
+            self.drop()
+            backup.rename(self.path)
+
+    def copy(self, name: str) -> SqliteDatabase:
+        other = SqliteDatabase(self.path.parent, name)
+        other.drop()
+        self._copy(self.path, other.path)
+        return other
+
+    def age(self, columns: Mapping[str, Sequence[str]], minutes: int) -> None:
+        with closing(sqlite3.connect(self.path, timeout=20)) as connection, connection:
+            for table, names in columns.items():
+                for name in names:
+                    moment = f"strftime('%Y-%m-%d %H:%M:%f', {name}, '-{minutes} minutes') || '000'"
+                    connection.execute(f"UPDATE {table} SET {name} = {moment}")
+
+    @staticmethod
+    def _copy(source: Path, target: Path) -> None:
+        with closing(sqlite3.connect(source, timeout=20)) as old, closing(sqlite3.connect(target, timeout=20)) as new:
+            old.backup(new)
 
 
 class PostgresDatabase:
@@ -91,11 +140,14 @@ class PostgresDatabase:
             "OPTIONS": {"connect_timeout": 30},
         }
 
-    def _execute(self, *statements: str, database: str = "postgres") -> None:
+    def _connection(self, database: str) -> Any:
         import psycopg
 
         address = f"host={self.host} port={self.port} user={self.config()['USER']} dbname={database}"
-        with psycopg.connect(address, autocommit=True) as connection:
+        return psycopg.connect(address, autocommit=True)
+
+    def _execute(self, *statements: str, database: str = "postgres") -> None:
+        with self._connection(database) as connection:
             for statement in statements:
                 connection.execute(statement)
 
@@ -107,10 +159,58 @@ class PostgresDatabase:
         """Nothing to do: it is emptied, not copied."""
 
     def empty(self) -> None:
-        self._execute(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY CASCADE", database=self.name)
+        self._execute(f"TRUNCATE {', '.join(tables())} RESTART IDENTITY CASCADE", database=self.name)
 
     def drop(self) -> None:
         self._execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+
+    def backup(self) -> dict[str, bytes]:
+        """The rows of each table as COPY writes them, all of one moment."""
+        kept = {}
+        with self._connection(self.name) as connection:
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            for table in tables():
+                with connection.cursor().copy(f"COPY {table} TO STDOUT") as rows:
+                    kept[table] = b"".join(map(bytes, rows))
+        return kept
+
+    def restore(self, backup: dict[str, bytes], *, in_place: bool) -> None:
+        if in_place:
+            self.empty()
+        else:
+            empty = PostgresDatabase(f"{self.name}_empty", host=self.host, port=self.port)
+            try:
+                self._copy_to(empty.name)
+                empty.empty()
+                self.drop()
+                self._execute(f'ALTER DATABASE "{empty.name}" RENAME TO "{self.name}"')
+            finally:
+                empty.drop()
+        with self._connection(self.name) as connection:
+            connection.execute("SET session_replication_role = replica")  # the rows come in any order
+            for table, rows in backup.items():
+                with connection.cursor().copy(f"COPY {table} FROM STDIN") as copying:
+                    copying.write(rows)
+            numbered = "SELECT table_name, column_name FROM information_schema.columns WHERE is_identity = 'YES'"
+            for table, column in connection.execute(numbered).fetchall():
+                sequence = f"pg_get_serial_sequence('{table}', '{column}')"
+                connection.execute(f"SELECT setval({sequence}, (SELECT coalesce(max({column}), 0) + 1 FROM {table}))")
+
+    def copy(self, name: str) -> PostgresDatabase:
+        other = PostgresDatabase(f"{self.name}_{name}", host=self.host, port=self.port)
+        self._copy_to(other.name)
+        return other
+
+    def age(self, columns: Mapping[str, Sequence[str]], minutes: int) -> None:
+        for table, names in columns.items():
+            changes = (f"{name} = {name} - interval '{minutes} minutes'" for name in names)
+            self._execute(f"UPDATE {table} SET {', '.join(changes)}", database=self.name)
+
+    def _copy_to(self, name: str) -> None:
+        # Who reads or writes it is cut off: only a database that nobody uses can be a template.
+        ending = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.name}'"
+        making = f'CREATE DATABASE "{name}" TEMPLATE "{self.name}"'
+        self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', ending, making)
 
 
 class MariaDatabase:
@@ -150,27 +250,19 @@ class MariaDatabase:
         """Nothing to do: it is emptied, not copied."""
 
     def empty(self) -> None:
-        statements = [f"DELETE FROM {table}" for table in TABLES]
+        statements = [f"DELETE FROM {table}" for table in tables()]
         self._execute("SET FOREIGN_KEY_CHECKS = 0", *statements, database=self.name)
 
     def drop(self) -> None:
         self._execute(f"DROP DATABASE IF EXISTS `{self.name}`")
 
 
-#: What the tests fill.
-TABLES = (
-    "faultshop_received",
-    "faultshop_shoporder",
-    "faultshop_job",
-    "django_airalo_refund_esims",
-    "django_airalo_refund",
-    "django_airalo_orderevent",
-    "django_airalo_esim",
-    "django_airalo_webhookevent",
-    "django_airalo_submissionpause",
-    "django_airalo_package",
-    "django_airalo_esimorder",
-)
+def tables() -> list[str]:
+    """Return what the tests fill: a model that is added is emptied without a change here."""
+    from django.apps import apps
+
+    models = apps.get_app_config("django_airalo").get_models(include_auto_created=True)
+    return ["faultshop_received", "faultshop_shoporder", "faultshop_job", *(model._meta.db_table for model in models)]
 
 
 def database_for(kind: str, name: str, directory: Path) -> Database:

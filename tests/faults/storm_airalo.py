@@ -12,51 +12,16 @@ from typing import Any
 
 import requests
 
-from django_airalo.emulator.catalogue import catalogue
+from django_airalo.emulator.catalogue import invented_catalogue
 
 from .processes import ROOT
 
 LOOKUPS_PER_MINUTE = 700
 EMULATOR = (
-    "--fault-rate 0.2 --webhook-delay 0.3 --listing-delay 1 --retry-interval 1.5 --webhook-timeout 5 --no-head-probe"
+    "--fault-rate 0.2 --random-faults usual --random-faults proxy --webhook-delay 0.3 --listing-delay 1"
+    " --retry-interval 1.5 --webhook-timeout 5 --no-head-probe --idle-limit 4"
     f" --balance 10000000 --limit token=20/60 --limit orders-list={LOOKUPS_PER_MINUTE}/60"
 ).split()
-#: Beside those that the emulator draws by itself.
-MORE_FAULTS: tuple[Any, ...] = (
-    "failure",
-    "failure-then-success",
-    "success-then-failure",
-    "no-request-id",
-    "more-sims",
-    {"preset": "failure", "webhook_first": True},
-    {"code": 53},
-    {"code": 53, "bought": True},
-    {"delay": 1.5},
-    {"delay_after": 1.5},
-    {"delay_after": 4},
-    {"delay": 4, "webhook": "none"},
-    {"preset": "no-webhook", "listing_delay": 6},
-    {"webhook_delay": 5},
-    {"preset": "twenty-at-once", "webhook_shape": "nested"},
-    {"webhook_shape": "flat"},
-    {"close": "after", "webhook": "none"},
-    {"preset": "500-bought", "webhook": "none", "listing_delay": 5},
-    "429",
-    "401",
-)
-#: For the roads on which no webhook is planned by a fault: the answer that counts is lost, or says no.
-LOST_ANSWERS: tuple[Any, ...] = (
-    {"code": 53},
-    {"code": 53, "bought": True},
-    {"delay_after": 4},
-    {"delay": 4},
-    {"close": "after", "webhook": "none"},
-    "500-bought",
-    "503-bought",
-    "truncated",
-    "429",
-    "401",
-)
 
 
 class Airalo:
@@ -78,12 +43,17 @@ class Airalo:
         found = re.search(r"http://\S+", self._popen.stdout.readline())
         assert found, "the emulator did not start"
         self.url = found[0]
-        offers = catalogue(seed, False)
+        offers = invented_catalogue(seed, False)
         cheap = (package.id for package in offers.packages.values() if package.net_price < 10)
         self.package_id = min(name for name in cheap if f"{name}-topup" in offers.topups)
 
     def control(self, method: str, route: str, content: Any = None) -> None:
         requests.request(method, f"{self.url}/_emulator/{route}", json=content, timeout=30).raise_for_status()
+
+    def lost_connections(self) -> int:
+        """How many connections were lost while they were idle."""
+        answer = requests.get(f"{self.url}/_emulator/ledger", timeout=120)
+        return int(answer.json()["lost_connections"])
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """Read the ledger's file, while the emulator runs or after."""

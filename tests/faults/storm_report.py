@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,6 +14,9 @@ try:
     from rich.live import Live
 except ImportError:  # the storm needs no more than the package and its tests do
     rich = None
+
+from .storm_airalo import Airalo
+from .storm_weather import group_of
 
 
 class Progress:
@@ -53,8 +57,20 @@ class Progress:
             print(f"{seconds:4.0f} s  " + "  ".join(f"{name} {count}" for name, count in state.items()), flush=True)
 
 
-def print_table(title: str, table: dict[str, Any], broken: dict[str, list[str]]) -> None:
-    """Print the outcome; with what breaks a law, if anything does."""
+def counted_faults(airalo: Airalo) -> dict[str, Counter[str]]:
+    """Return how many requests each fault met, by its group."""
+    counted: dict[str, Counter[str]] = {}
+    for row in airalo.rows("SELECT fault, count(*) AS n FROM requests WHERE fault IS NOT NULL GROUP BY fault"):
+        group = counted.setdefault(group_of(row["fault"]), Counter())
+        group[row["fault"].rpartition(": ")[2]] += row["n"]
+    return counted
+
+
+def print_table(
+    title: str, table: dict[str, Any], broken: dict[str, list[str]], faults: dict[str, Counter[str]]
+) -> None:
+    """Print the outcome and the faults; with what breaks a law, if anything does."""
+    table = {**table, "faults": sum(counts.total() for counts in faults.values())}
     if rich and sys.stdout.isatty():
         shown = rich.table.Table("", "", title=title, show_header=False)
         for name, value in table.items():
@@ -64,6 +80,9 @@ def print_table(title: str, table: dict[str, Any], broken: dict[str, list[str]])
         print(f"\n{title}")
         for name, value in table.items():
             print(f"  {name:<28}{value}")
+    for group, counts in sorted(faults.items()):
+        each = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+        print(f"  faults, {group:<20}{counts.total()} ({each})")
     if not broken:
         print("No law is broken.")
     for name, found in broken.items():

@@ -13,6 +13,7 @@ from typing import Any
 import requests
 from django.db import connections
 
+from django_airalo.conf import Settings
 from django_airalo.emulator import Emulator
 from django_airalo.models import EsimOrder
 from django_airalo.testing import sign_webhook
@@ -30,15 +31,18 @@ ALIAS = "faults"
 QUICK = {
     "AIRALO_CONNECT_TIMEOUT": 10,
     "AIRALO_READ_TIMEOUT": 30,
-    "AIRALO_SUBMIT_LEASE": 150,
-    "AIRALO_RETRY_DELAYS": [0.2, 0.4],
     "AIRALO_LOOKUP_DELAYS": [0.2, 0.3, 0.5],
-    "AIRALO_UNAVAILABLE_WAIT": 0.2,
     "AIRALO_UNCONFIRMED_GRACE": 0.5,
-    "AIRALO_SIGNAL_LEASE": 1,
-    "AIRALO_BALANCE_INTERVAL": 0.5,
-    "AIRALO_FUTURE_ORDER_INTERVAL": 0.3,
-    "AIRALO_LOOKUPS_PER_MINUTE": 700,
+    "AIRALO_RATE_LIMITS": {"lookups": "700/min"},
+}
+#: The same of what is no setting.
+QUICK_CONSTANTS = {
+    "submit_lease": 150,
+    "RETRY_DELAYS": [0.2, 0.4],
+    "BREAKER_DELAYS": [0.2],
+    "signal_lease": 1,
+    "BALANCE_INTERVAL": 0.5,
+    "FUTURE_ORDER_INTERVAL": 0.3,
 }
 
 
@@ -66,6 +70,7 @@ class World:
                 **QUICK,
                 **settings,
             },
+            "constants": dict(QUICK_CONSTANTS),
         }
         self.signed: set[str] = set()
         self._zygote = zygote
@@ -75,7 +80,15 @@ class World:
 
     def set(self, **settings: Any) -> None:
         """Change settings, for the processes started from now on."""
+        unknown = [name for name in settings if not isinstance(vars(Settings).get(name), property)]
+        assert not unknown, f"{unknown} are no settings: see set_constants()"
         self.config["settings"].update({f"AIRALO_{name}": value for name, value in settings.items()})
+
+    def set_constants(self, **constants: Any) -> None:
+        """Change what is no setting, for the processes started from now on."""
+        unknown = [name for name in constants if not hasattr(Settings, name)]
+        assert not unknown, f"{unknown} are no constants"
+        self.config["constants"].update(constants)
 
     def start(self, *arguments: Any, **config: Any) -> Process:
         """Start a process that runs a verb of ``shop.verbs``."""
@@ -134,10 +147,10 @@ class World:
 
     # --- the shop ---
 
-    def place(self, count: int = 1, *, how: str = "", **content: Any) -> list[int]:
-        """Place orders in a process of the shop, which also submits them (there is no queue); their primary keys."""
+    def place(self, count: int = 1, *, how: str = "", backend: str = "", **content: Any) -> list[int]:
+        """Place orders in a process of the shop; their primary keys. It also submits them, without a ``backend``."""
         content = {"package_id": PACKAGE, **content}
-        return list(json.loads(self.run("place", json.dumps([content] * count), how)))
+        return list(json.loads(self.run("place", json.dumps([content] * count), how, backend=backend)))
 
     def place_only(self, count: int = 1, **content: Any) -> list[int]:
         """Place orders whose task is lost, so that they are still to be submitted."""
@@ -187,7 +200,7 @@ class World:
     def push(self, order: int | str, **how: Any) -> int | None:
         """Have Airalo send a signed webhook now."""
         status = self.emulator.push(order, url=how.pop("url", self.webhook_url), **how)
-        self.signed.add(hashlib.sha256(self.emulator.pushes()[-1]["body"]).hexdigest())
+        self.signed.add(hashlib.sha256(self.emulator.delivery_attempts()[-1]["body"]).hexdigest())
         return status
 
     # --- the laws ---
@@ -224,7 +237,9 @@ class World:
         self.emulator.wait_idle()  # what Airalo still means to deliver counts, too
         sweeper.kill()
         shop = self.read()
-        broken = judge(shop, self.airalo(), signed=self.signed, waiting=waiting).broken()
+        resubmits = self.config["settings"].get("AIRALO_UNCONFIRMED_POLICY") == "resubmit"
+        verdict = judge(shop, self.airalo(), signed=self.signed, waiting=waiting, resubmits=resubmits)
+        broken = verdict.broken()
         missing = set(except_for) - set(broken)
         unforeseen = {name: found for name, found in broken.items() if name not in except_for}
         assert shop.statuses() == expected, f"{shop.statuses()}\n{self.logs()}"
@@ -235,8 +250,9 @@ class World:
     def _settled(self, shop: ShopLedger, expected: dict[str, int]) -> bool:
         return (
             shop.statuses() == expected
-            and all(event["signal_due_at"] is None for event in shop.events)
+            and all(event["signal_due_at"] is None for event in (*shop.events, *shop.changes))
             and all(order["attention"] for order in shop.orders if order["status"] == "unconfirmed")
+            and not any(order["in_doubt_until"] for order in shop.orders if order["status"] == "completed")
             and all(webhook["status"] != "received" for webhook in shop.webhooks)
         )
 

@@ -104,7 +104,7 @@ def delivered(db, committed):
     }
     body = json.dumps(webhook_payload(order_payload(**hostile), order.request_id)).encode()
     with committed():
-        receive_webhook(body, sign_webhook(body))
+        receive_webhook(body, signature_header=sign_webhook(body))
     order.refresh_from_db()
     assert order.status == "completed"
     return order
@@ -153,7 +153,7 @@ def test_what_is_known_stays(delivered):
     before = delivered.manual_installation
     again = order_payload(manual_installation="<p>Other</p>", sims=[{"iccid": delivered.esims.get().iccid}])
     body = json.dumps(webhook_payload(again, delivered.request_id)).encode()
-    process_webhook_event(receive_webhook(body, sign_webhook(body)))
+    process_webhook_event(receive_webhook(body, signature_header=sign_webhook(body)))
     delivered.refresh_from_db()
     assert delivered.manual_installation == before
 

@@ -26,8 +26,8 @@ def fill(emulator: Emulator, count: int) -> list[Any]:
 
     from django_airalo.models import EsimOrder
 
-    world = emulator.world
-    package = next(iter(world.catalogue.packages.values()))
+    state = emulator.state
+    package = next(iter(state.catalogue.packages.values()))
     now = timezone.now()
     orders = [
         EsimOrder(
@@ -43,7 +43,7 @@ def fill(emulator: Emulator, count: int) -> list[Any]:
     EsimOrder.objects.bulk_create(orders)
     with emulator.ledger.transaction():
         for order in orders:
-            fulfil(world, buy(world, package, 1, 1, order.reference, None, Fault(), order.request_id))
+            fulfil(state, buy(state, package, 1, 1, order.reference, None, Fault(), order.request_id))
     return orders
 
 
@@ -66,7 +66,7 @@ def sweep_until_completed(report: Callable[[str], object], seconds: float) -> fl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=10_000)
-    parser.add_argument("--per-minute", type=int, default=40, help="AIRALO_LOOKUPS_PER_MINUTE")
+    parser.add_argument("--per-minute", type=int, default=40, help="look-ups in a minute")
     options = parser.parse_args()
     count = options.orders
     with tempfile.TemporaryDirectory() as folder, Emulator(sandbox=True) as emulator:
@@ -81,7 +81,7 @@ def main() -> None:
 
         django.setup()
         settings.AIRALO_BASE_URL, settings.AIRALO_SANDBOX = emulator.url, True
-        settings.AIRALO_LOOKUPS_PER_MINUTE = options.per_minute
+        settings.AIRALO_RATE_LIMITS = {"lookups": f"{options.per_minute}/min"}
         settings.AIRALO_CLIENT_ID, settings.AIRALO_CLIENT_SECRET = emulator.client_id, emulator.client_secret
         call_command("migrate", verbosity=0)
         fill(emulator, count)

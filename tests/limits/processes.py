@@ -46,13 +46,16 @@ class EmulatorProcess:
 class Shop:
     """A database file, and processes that work on it."""
 
-    def __init__(self, folder: Path, emulator: EmulatorProcess, **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, emulator: EmulatorProcess, *, constants: dict[str, Any] | None = None, **settings: Any
+    ) -> None:
         self.database = folder / "shop.sqlite3"
         self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.limits.settings",
             "LIMITS_DATABASE": str(self.database),
             "LIMITS_SETTINGS": json.dumps({"AIRALO_BASE_URL": emulator.url, **settings}),
+            "LIMITS_CONSTANTS": json.dumps(constants or {}),
         }
         self.started: list[subprocess.Popen[str]] = []
 

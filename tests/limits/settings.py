@@ -3,6 +3,7 @@
 import json
 import os
 
+from django_airalo.conf import Settings
 from tests.settings import *
 
 DATABASES = {
@@ -38,3 +39,5 @@ AIRALO_CLIENT_ID = "emulator-client"
 AIRALO_CLIENT_SECRET = "emulator-secret"
 AIRALO_SANDBOX = True
 globals().update(json.loads(os.environ.get("LIMITS_SETTINGS", "{}")))
+for _name, _value in json.loads(os.environ.get("LIMITS_CONSTANTS", "{}")).items():
+    setattr(Settings, _name, _value)

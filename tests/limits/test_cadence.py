@@ -21,7 +21,8 @@ def test_many_orders_are_completed_by_pages_of_the_list(db, settings):
     with Emulator(sandbox=True) as emulator:
         settings.AIRALO_BASE_URL = emulator.url
         settings.AIRALO_CLIENT_ID, settings.AIRALO_CLIENT_SECRET = emulator.client_id, emulator.client_secret
-        settings.AIRALO_LOOKUPS_PER_MINUTE = 1000  # all pages at once; how the limit is kept is shown beside
+        # All pages at once; how the limit is kept is shown beside.
+        settings.AIRALO_RATE_LIMITS = {"lookups": "1000/min"}
         orders = fill(emulator, 600)
         sweep_until_completed(lambda line: None, 600)
         asked = len(emulator.requests("orders-list"))

@@ -12,8 +12,9 @@ from django.core.cache import caches
 
 from django_airalo.client import get_client
 from django_airalo.client.limits import SHARE, WINDOWS, RateLimit
+from django_airalo.conf import Rate
 from django_airalo.emulator import Emulator
-from django_airalo.emulator.catalogue import catalogue
+from django_airalo.emulator.catalogue import invented_catalogue
 from django_airalo.exceptions import AiraloRateLimitError
 from django_airalo.models import EsimOrder
 from django_airalo.services import sweep
@@ -28,7 +29,7 @@ PATIENCE = 300  # seconds for a machine that does much else
 STORM, NEW, UNLISTED = 40, 20, 30
 LOOKUPS, PACKAGES = 40, 80  # a minute
 WINDOW = 60 / (WINDOWS - 1)  # seconds
-PACKAGE = next(iter(catalogue(1, False).packages))
+PACKAGE = next(iter(invented_catalogue(1, False).packages))
 
 
 def all_is_done(orders: list[tuple[str, str, int]]) -> bool:
@@ -56,9 +57,8 @@ def test_eight_workers_keep_the_limits_and_a_storm_of_429s_starves_nobody(tmp_pa
         tmp_path,
         emulator,
         AIRALO_LOOKUP_DELAYS=[0.2],  # all are always due: the limit alone holds the look-ups back
-        AIRALO_RETRY_DELAYS=[0.5],
-        AIRALO_LOOKUPS_PER_MINUTE=LOOKUPS,
-        AIRALO_PACKAGE_REQUESTS_PER_MINUTE=PACKAGES,
+        AIRALO_RATE_LIMITS={"lookups": f"{LOOKUPS}/min", "packages": f"{PACKAGES}/min"},
+        constants={"RETRY_DELAYS": [0.5]},
     )
     try:
         shop.run("tests.limits.worker", "prepare", STORM, UNLISTED, PACKAGE)
@@ -123,7 +123,7 @@ def test_eight_workers_keep_the_limits_and_a_storm_of_429s_starves_nobody(tmp_pa
 def test_no_sixty_seconds_have_more_than_the_limit(per_minute, monkeypatch):
     """A hundred simulated hours of the worst customers: some ask all the time, some in bursts at any moment."""
     chance = random.Random(7)
-    limit = RateLimit("test", per_minute, caches["default"])
+    limit = RateLimit("test", Rate(per_minute, 60), caches["default"])
     now, taken, told = 1_000_000.0, [], []
     monkeypatch.setattr(time, "time", lambda: now)
     for _ in range(3000):
@@ -150,7 +150,7 @@ def emulator(settings):
     with Emulator(sandbox=True) as emulator:
         settings.AIRALO_BASE_URL = emulator.url
         settings.AIRALO_CLIENT_ID, settings.AIRALO_CLIENT_SECRET = emulator.client_id, emulator.client_secret
-        settings.AIRALO_LOOKUPS_PER_MINUTE = 7  # one in ten seconds
+        settings.AIRALO_RATE_LIMITS = {"lookups": "7/min"}  # one in ten seconds
         yield emulator
 
 
@@ -165,12 +165,22 @@ def within_a_window(monkeypatch) -> list[float]:
 
 
 @pytest.mark.usefixtures("within_a_window")
-def test_what_is_sent_again_after_a_401_is_counted_too(emulator, monkeypatch, within_a_window):
+def test_repetition_after_401_is_not_sent_without_room(emulator, monkeypatch, settings):
+    settings.AIRALO_RATE_LIMITS = {"lookups": "16/min"}  # two in ten seconds
     monkeypatch.setattr("django_airalo.client.token.FRESH", 0)
+    get_client().list_orders(limit=1)
     emulator.fault("401", "orders-list")
     with pytest.raises(AiraloRateLimitError):
         get_client().list_orders(limit=1)
-    assert [request["status"] for request in emulator.requests("orders-list")] == [401]
+    assert [request["status"] for request in emulator.requests("orders-list")] == [200, 401]
+
+
+@pytest.mark.usefixtures("within_a_window")
+def test_repetition_after_401_is_sent_where_a_period_has_room_for_one(emulator, monkeypatch):
+    monkeypatch.setattr("django_airalo.client.token.FRESH", 0)
+    emulator.fault("401", "orders-list")
+    get_client().list_orders(limit=1)
+    assert [request["status"] for request in emulator.requests("orders-list")] == [401, 200]
 
 
 def test_a_sweep_does_not_wait_for_the_limit_before_it_has_begun(db, emulator, within_a_window):

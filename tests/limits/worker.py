@@ -20,6 +20,7 @@ from django_airalo.client import get_client
 from django_airalo.exceptions import AiraloAPIError, AiraloRateLimitError
 from django_airalo.models import EsimOrder
 from django_airalo.services import place_order, sweep
+from django_airalo.services.core import deployment
 
 
 def prepare(storm: int, unlisted: int, package_id: str) -> None:
@@ -30,7 +31,11 @@ def prepare(storm: int, unlisted: int, package_id: str) -> None:
     call_command("migrate", verbosity=0)
     call_command("createcachetable", database="cache", verbosity=0)
     now = timezone.now()
-    orders = [EsimOrder(package_id=package_id, description=f"storm {number}", due_at=now) for number in range(storm)]
+    stamp = deployment.identity().stamp
+    orders = [
+        EsimOrder(package_id=package_id, description=f"storm {number}", deployment=stamp, due_at=now)
+        for number in range(storm)
+    ]
     orders += [
         EsimOrder(
             package_id=package_id,
@@ -60,7 +65,7 @@ def work(stop: Path, new: int, package_id: str) -> None:
             for number in range(new):
                 place_order(package_id=package_id, description=f"new {number}")
             new = 0
-        sweep(10)
+        sweep(limit=10)
         for _ in range(3):
             seen[_ask()] += 1
     sys.stdout.write(json.dumps({"started": started, "ended": time.time(), **seen}) + "\n")

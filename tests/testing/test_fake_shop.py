@@ -49,7 +49,7 @@ class Shop(TestCase):
         order = self.buy(mode="sync")
         self.assertEqual(order.status, "unconfirmed")
 
-        self.airalo.list(order)
+        self.airalo.fulfil(order)
         order = services.sync_order(order)
 
         self.assertEqual((order.status, order.esims.count(), len(self.airalo.orders)), ("completed", 1, 1))
@@ -57,7 +57,7 @@ class Shop(TestCase):
     def test_a_topup(self):
         esim = self.esim()
 
-        topup = self.commit(services.place_topup, esim, TOPUP)
+        topup = self.commit(services.place_topup, esim, package_id=TOPUP)
 
         topup.refresh_from_db()
         self.assertEqual((topup.status, topup.type, topup.esim), ("completed", "topup", esim))
@@ -68,11 +68,11 @@ class Shop(TestCase):
     def test_a_topup_without_an_answer_is_found(self):
         esim = self.esim()
         self.airalo.time_out(bought=True)
-        topup = self.commit(services.place_topup, esim, TOPUP)
+        topup = self.commit(services.place_topup, esim, package_id=TOPUP)
         topup.refresh_from_db()
         self.assertEqual(topup.status, "unconfirmed")
 
-        self.airalo.list(topup)
+        self.airalo.fulfil(topup)
 
         self.assertEqual(services.sync_order(topup).status, "completed")
         self.assertEqual([order.kind for order in self.airalo.orders], ["sync", "topup"])
@@ -81,7 +81,7 @@ class Shop(TestCase):
         esim = self.esim()
         self.airalo.reject(23)
 
-        topup = self.commit(services.place_topup, esim, TOPUP)
+        topup = self.commit(services.place_topup, esim, package_id=TOPUP)
 
         topup.refresh_from_db()
         self.assertEqual((topup.status, topup.error_code), ("failed", 23))
@@ -127,14 +127,14 @@ class Shop(TestCase):
     def test_a_refund(self):
         esim = self.esim()
 
-        (refund,) = self.commit(services.request_refund, [esim], "NO_COVERAGE")
+        (refund,) = self.commit(services.request_refund, [esim], reason="NO_COVERAGE")
 
         refund.refresh_from_db()
-        self.assertEqual(refund.refund_id, "1")
+        self.assertEqual(refund.refund_id, self.airalo.refunds[0].request_id)
         self.assertEqual(self.airalo.refunds[0].body["iccids"], [esim.iccid])
 
     def test_vouchers(self):
-        voucher = self.commit(services.create_esim_vouchers, package_id=PACKAGE, quantity=2, booking_reference="line-1")
+        voucher = self.commit(services.create_esim_vouchers, package_id=PACKAGE, quantity=2, idempotency_key="line-1")
 
         voucher.refresh_from_db()
         self.assertEqual(len(voucher.codes.split()), 2)

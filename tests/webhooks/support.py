@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from django.db import connection
+from django.test import Client
+
+from django_airalo.testing import low_data_payload
+
+URL = "/airalo/webhook/"
+BODY = json.dumps(low_data_payload("8900000000000000123")).encode()
+
+
+def post(body: bytes, signature: str | None = None, url: str = URL, client: Client | None = None, **extra):
+    headers = {} if signature is None else {"airalo-signature": signature}
+    client = client or Client(enforce_csrf_checks=True)
+    return client.post(url, data=body, content_type="application/json", headers=headers, **extra)
 
 
 class MissingTable:
-    """The table of a model is away for a while: a real database error, in the middle of things."""
+    """The table of a model is missing for a while, which causes a real database error."""
 
     def __init__(self, model):
         self.model, self.table = model, model._meta.db_table

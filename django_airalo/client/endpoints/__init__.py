@@ -1,4 +1,4 @@
-"""One module per area of Airalo's API, one method per endpoint. :class:`~django_airalo.client.AiraloClient` is all."""
+"""Airalo's endpoints, one module per subject. :class:`~django_airalo.client.AiraloClient` combines them."""
 
 from .account import AccountEndpoints
 from .catalogue import CatalogueEndpoints

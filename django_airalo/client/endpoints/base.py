@@ -1,4 +1,4 @@
-"""What all endpoints share: how a call is made, and what becomes of an answer that lacks what it must have."""
+"""What all endpoints share: sending a request, and checking that the response has what it must have."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from django_airalo.client.errors import refusal_in
 from django_airalo.client.limits import Limits, RateLimit
 from django_airalo.client.payloads import Page, as_mapping, unwrap
 from django_airalo.client.token import TokenStore
@@ -17,7 +18,7 @@ T = TypeVar("T")
 
 
 class Endpoints:
-    """A caller of Airalo's API. ``AiraloClient`` sets the attributes."""
+    """The base of the endpoints. ``AiraloClient`` sets the attributes."""
 
     _client_id: str
     _client_secret: str
@@ -36,11 +37,15 @@ class Endpoints:
         language: str | None = None,
         patience: int = 1,
     ) -> Any:
-        """Make a call. Raises ``ValueError`` for a ``language`` that cannot stand in a header."""
+        """Send an authenticated request and return the JSON of the response.
+
+        Raises:
+            ValueError: if ``language`` is not a valid header value.
+        """
         if language and not (language.isascii() and language.isprintable()):
-            raise ValueError(f"{language!r} is not the code of a language.")
+            raise ValueError(f"{language!r} is not a language code.")
         self._require_credentials()
-        return self._transport.send(
+        document = self._transport.send(
             method,
             path,
             tokens=self._tokens,
@@ -50,6 +55,10 @@ class Endpoints:
             headers={"Accept-Language": language.strip()} if language else None,
             patience=patience,
         )
+        # No success has a code. Messages for fields are recognised later, by what the endpoint expects.
+        if isinstance(document, dict) and not document.get("data"):
+            _raise_refusal(document, changes=method != "GET")
+        return document
 
     def _require_credentials(self) -> None:
         for name, value in (
@@ -62,44 +71,81 @@ class Endpoints:
                 )
 
     def _page(self, document: Any, parse: Callable[[Any], T], number: int | None = None) -> Page[T]:
-        """A list; it must have a list (or an object keyed by index) in ``data``, and be the page that was asked for:
-        who reads on from another one would miss rows, or read for ever."""
+        """Return a page of a list.
+
+        ``data`` must be a list or an object keyed by index. The page must be the requested one: after another page,
+        rows would be missed, or the loop over pages would not end.
+        """
         try:
             page = Page.from_json(document, parse)
         except PayloadError as error:
+            _raise_refusal(document, changes=False)
             raise AiraloResponseError(str(error)) from error
         if number and page.current_page not in (None, number):
-            raise AiraloResponseError(f"Airalo was asked for page {number} and sent page {page.current_page}.")
+            raise AiraloResponseError(f"Page {number} was requested, but Airalo sent page {page.current_page}.")
         return page
 
     def _object(self, parse: Callable[[Any], T], document: Any) -> T:
-        """One object; there must be something in it, or the parsed one would say that all is gone."""
+        """Return one object, which must not be empty: it would read as if all values were gone."""
         if not as_mapping(unwrap(document)):
-            raise AiraloResponseError("An object was expected in the field data.")
+            raise AiraloResponseError("The field data must be an object.")
+        if _is_marked_as_refused(document):
+            _raise_refusal(document, changes=False)
         return parse(document)
 
     def _bought(self, parse: Callable[[Any], T], document: Any) -> T:
-        """What was bought; an answer that does not say is no proof that nothing was."""
+        """Return what was bought. If the response does not say, the purchase may have been made."""
         try:
             return parse(document)
         except PayloadError as error:
+            self._refuse_purchase(document)
             raise AiraloResponseError(str(error), may_have_acted=True) from error
+
+    def _refuse_purchase(self, document: Any) -> None:
+        """Raise the refusal of a purchase, if Airalo marks it as one. Other texts may be part of a success."""
+        if _is_marked_as_refused(document):
+            _raise_refusal(document)
+
+    def _changed(self, document: Any, *, key: str = "") -> Any:
+        """Return the response unless it is a refusal. Only a success has the field ``key``."""
+        if key not in as_mapping(unwrap(document)):
+            _raise_refusal(document)
+        return document
+
+
+def _raise_refusal(document: Any, *, changes: bool = True) -> None:
+    if refusal := refusal_in(document, changes=changes):
+        raise refusal
+
+
+def _is_marked_as_refused(document: Any) -> bool:
+    """Return whether Airalo's message in ``meta`` is not that of a success."""
+    message = as_mapping(as_mapping(document).get("meta")).get("message")
+    return isinstance(message, str) and message.strip().lower() not in ("", "success")
 
 
 def filled(values: dict[str, Any]) -> dict[str, Any]:
-    """Without the values that are ``None`` or empty: Airalo validates what it is sent, even if it is null."""
+    """Return the values that are not ``None`` or empty, since Airalo validates even null values."""
     return {key: value for key, value in values.items() if value not in (None, "", [], ())}
 
 
 def segment(value: str) -> str:
-    """A value as one segment of a path. Raises ``ValueError`` for what would lead to another path."""
+    """Return a value quoted as one segment of a path.
+
+    Raises:
+        ValueError: if it would lead to another path.
+    """
     if value.strip(". ") == "":
-        raise ValueError(f"{value!r} cannot stand in an address.")
+        raise ValueError(f"{value!r} cannot be part of a URL.")
     return quote(value, safe="")
 
 
 def utc_minute(moment: datetime) -> str:
-    """``"2026-01-02 03:04"`` in UTC, as Airalo wants times of future orders. Raises ``ValueError`` for a naive one."""
+    """Return a time in UTC as Airalo expects it for future orders, such as ``"2026-01-02 03:04"``.
+
+    Raises:
+        ValueError: if the time is naive.
+    """
     if moment.tzinfo is None:
         raise ValueError("The time needs a time zone.")
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,4 +1,4 @@
-"""Which webhooks and mails Airalo sends."""
+"""Endpoints that set which webhooks and e-mails Airalo sends."""
 
 from __future__ import annotations
 
@@ -24,19 +24,25 @@ class NotificationEndpoints(Endpoints):
         language: str | None = None,
         levels: Sequence[int] | None = None,
     ) -> NotificationData | None:
-        """POST /v2/notifications/opt-in. ``levels`` are per cent of the credit limit: 50, 70, 80, 90."""
+        """POST /v2/notifications/opt-in. ``levels`` are per cent of the credit limit: 50, 70, 80 or 90."""
         body = filled(
             {"type": type, "webhook_url": webhook_url, "email": email, "language": language, "levels": levels}
         )
-        return NotificationData.from_json(self._call("POST", "/v2/notifications/opt-in", json=body))
+        document = self._call("POST", "/v2/notifications/opt-in", json=body)
+        return NotificationData.from_json(self._changed(document, key="notification"))
 
     def get_opt_in(self) -> NotificationData | None:
-        """GET /v2/notifications/opt-in: an opt-in, or ``None``. How Airalo chooses among several is not documented."""
-        return NotificationData.from_json(self._call("GET", "/v2/notifications/opt-in"))
+        """GET /v2/notifications/opt-in: return an opt-in or ``None``.
+
+        Airalo does not document which one it returns if there are several.
+        """
+        return NotificationData.from_json(
+            self._changed(self._call("GET", "/v2/notifications/opt-in"), key="notification")
+        )
 
     def opt_out(self, type: NotificationType) -> None:
         """POST /v2/notifications/opt-out."""
-        self._call("POST", "/v2/notifications/opt-out", json={"type": type})
+        self._changed(self._call("POST", "/v2/notifications/opt-out", json={"type": type}))
 
     def simulate_webhook(
         self,
@@ -47,10 +53,12 @@ class NotificationEndpoints(Endpoints):
         iccid: str | None = None,
         webhook_url: str | None = None,
     ) -> str:
-        """POST /v2/simulator/webhook: has Airalo push a test webhook. Returns Airalo's words.
+        """POST /v2/simulator/webhook: make Airalo send a test webhook. Return Airalo's message.
 
-        ``type`` (low data): data_75, data_90, expire_1, expire_3. ``level`` (credit limit): 50, 70, 80, 90.
+        ``type`` (of low data) is data_75, data_90, expire_1 or expire_3. ``level`` (of the credit limit) is 50, 70, 80
+        or 90.
         """
         body = filled({"event": event, "type": type, "level": level, "iccid": iccid, "webhook_url": webhook_url})
         document = self._call("POST", "/v2/simulator/webhook", limits=[self._limits.simulator], json=body)
+        self._changed(document, key="success")
         return str(document.get("success", "")) if isinstance(document, dict) else ""

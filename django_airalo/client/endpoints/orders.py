@@ -1,4 +1,4 @@
-"""Buying: eSIMs now, eSIMs later, top-ups; and looking at what was bought."""
+"""Endpoints that buy eSIMs, future orders and top-ups, and list what was bought."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django_airalo.exceptions import AiraloResponseError
 
 from .base import Endpoints, filled, utc_minute
 
-#: Future orders that one call may cancel; Airalo's limit.
+#: Airalo's limit of future orders in one cancellation.
 MAX_CANCELLED = 10
 
 
@@ -19,10 +19,10 @@ class OrderEndpoints(Endpoints):
     def submit_order_async(
         self, *, package_id: str, quantity: int, description: str = "", **optional: Any
     ) -> AcceptedOrder:
-        """POST /v2/orders-async: buys. Sent once, whatever happens.
+        """POST /v2/orders-async: buy eSIMs, which Airalo delivers later. It is never sent twice.
 
         Optional: ``brand_settings_name``, ``to_email``, ``sharing_option`` and ``copy_address`` (lists),
-        ``webhook_url`` (overrides the opted-in address). Without ``webhook_url`` and opt-in Airalo refuses.
+        ``webhook_url`` (overrides the URL of the opt-in). Without a ``webhook_url`` or an opt-in Airalo refuses.
         """
         body = filled(
             {
@@ -36,7 +36,7 @@ class OrderEndpoints(Endpoints):
         return self._bought(AcceptedOrder.from_json, self._call("POST", "/v2/orders-async", json=body))
 
     def submit_order(self, *, package_id: str, quantity: int, description: str = "", **optional: Any) -> OrderData:
-        """POST /v2/orders: buys and waits for the eSIMs. Sent once, whatever happens.
+        """POST /v2/orders: buy eSIMs and wait for them. It is never sent twice.
 
         Optional: ``brand_settings_name``, ``to_email``, ``sharing_option`` and ``copy_address`` (lists).
         """
@@ -52,17 +52,19 @@ class OrderEndpoints(Endpoints):
         return self._order("/v2/orders", body)
 
     def submit_topup(self, *, package_id: str, iccid: str, description: str = "") -> OrderData:
-        """POST /v2/orders/topups: buys a package for an eSIM and waits for it. Sent once, whatever happens.
+        """POST /v2/orders/topups: buy a package for an eSIM and wait for it. It is never sent twice.
 
-        There is no asynchronous way. The answer has neither eSIMs nor the ICCID. A recycled eSIM raises
+        There is no asynchronous endpoint. The response has neither eSIMs nor the ICCID. A recycled eSIM raises
         ``RecycledEsimError``.
         """
         body = filled({"package_id": package_id, "iccid": iccid, "description": description})
         return self._order("/v2/orders/topups", body)
 
     def _order(self, path: str, body: dict[str, Any]) -> OrderData:
-        order = OrderData.from_json(self._call("POST", path, json=body))
-        if order.id is None:
+        document = self._call("POST", path, json=body)
+        order = OrderData.from_json(document)
+        if order.id is None and not order.sims:  # eSIMs prove that it was bought
+            self._refuse_purchase(document)
             raise AiraloResponseError(f"The answer to POST {path} has no data.id.", may_have_acted=True)
         return order
 
@@ -78,10 +80,10 @@ class OrderEndpoints(Endpoints):
         limit: int | None = None,
         page: int | None = None,
     ) -> Page[OrderData]:
-        """GET /v2/orders. ``description``, ``code`` and ``iccid`` match anywhere in the field (SQL ``LIKE``).
+        """GET /v2/orders: return one page. ``description``, ``code`` and ``iccid`` match parts of the field (``LIKE``).
 
-        ``order_status`` is a slug (``completed``, ``failed``, ``refunded``, ``partially_refunded``),
-        ``created_at`` a range ``"2026-01-01 - 2026-01-31"``.
+        ``order_status`` is a slug (``completed``, ``failed``, ``refunded`` or ``partially_refunded``). ``created_at``
+        is a range, such as ``"2026-01-01 - 2026-01-31"``.
         """
         params: dict[str, Any] = {
             "filter[description]": description,
@@ -97,7 +99,7 @@ class OrderEndpoints(Endpoints):
         return self._page(document, OrderData.from_json, page)
 
     def get_order(self, order_id: int, *, include: Sequence[str] = ("sims", "status")) -> OrderData:
-        """GET /v2/orders/{id}, by Airalo's numeric id. A foreign or unknown id is answered like a bad token (401)."""
+        """GET /v2/orders/{id}, by Airalo's numeric id. Airalo responds to a foreign or unknown id with a 401."""
         document = self._call("GET", f"/v2/orders/{int(order_id)}", params={"include": ",".join(include)})
         return self._object(OrderData.from_json, document)
 
@@ -106,11 +108,11 @@ class OrderEndpoints(Endpoints):
     def submit_future_order(
         self, *, package_id: str, quantity: int, due_date: datetime, description: str = "", **optional: Any
     ) -> ScheduledOrder:
-        """POST /v2/future-orders: has Airalo buy at ``due_date`` (aware). Sent once, whatever happens.
+        """POST /v2/future-orders: order eSIMs that Airalo delivers at ``due_date``. It is never sent twice.
 
-        ``due_date`` counts in minutes, from the day after tomorrow to a year ahead, both in UTC. Optional:
+        ``due_date`` is an aware datetime to the minute, from the day after tomorrow to a year ahead in UTC. Optional:
         ``brand_settings_name``, ``to_email``, ``sharing_option`` and ``copy_address`` (lists), ``webhook_url``. The
-        eSIMs come by webhook, like those of ``submit_order_async()``.
+        eSIMs are delivered by webhook, like those of ``submit_order_async()``.
         """
         body = filled(
             {
@@ -132,7 +134,7 @@ class OrderEndpoints(Endpoints):
         limit: int | None = None,
         page: int | None = None,
     ) -> Page[FutureOrderData]:
-        """GET /v2/future-orders: those of a status, by default the pending ones. Fulfilled ones are not listed."""
+        """GET /v2/future-orders: return one page of a status, by default ``pending``. Fulfilled ones are not listed."""
         params: dict[str, Any] = {
             "status": status,
             "from_due_date": utc_minute(from_due_date) if from_due_date else None,
@@ -143,12 +145,12 @@ class OrderEndpoints(Endpoints):
         return self._page(self._call("GET", "/v2/future-orders", params=params), FutureOrderData.from_json, page)
 
     def cancel_future_orders(self, request_ids: Sequence[str]) -> None:
-        """POST /v2/cancel-future-orders: ten at most, each a day before it is due at the latest.
+        """POST /v2/cancel-future-orders: cancel at most ten orders, each at least a day before it is due.
 
-        A refusal names each by its index (``request_ids.0``). Whether the others of the call are cancelled then, Airalo
-        does not say.
+        A refusal names each order by its index (``request_ids.0``). Airalo does not document whether the other orders
+        of the call are cancelled then.
         """
         ids = list(request_ids)
         if not 0 < len(ids) <= MAX_CANCELLED:
-            raise ValueError(f"From 1 to {MAX_CANCELLED} future orders can be cancelled in a call, not {len(ids)}.")
-        self._call("POST", "/v2/cancel-future-orders", json={"request_ids": ids})
+            raise ValueError(f"A call cancels 1 to {MAX_CANCELLED} future orders, not {len(ids)}.")
+        self._changed(self._call("POST", "/v2/cancel-future-orders", json={"request_ids": ids}))

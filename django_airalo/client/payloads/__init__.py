@@ -1,9 +1,9 @@
-"""What Airalo sends, as frozen dataclasses.
+"""Airalo's responses as frozen dataclasses.
 
-Airalo's documents give numbers as numbers or as strings, lists or dicts, and wrap answers in an envelope or not,
-depending on the endpoint; ``from_json()`` takes them all. A field that is missing or unreadable becomes ``None`` (or
-empty); only what an object cannot do without raises :class:`~django_airalo.exceptions.PayloadError`. The whole document
-stays at hand in ``raw``, which, like every secret, is kept out of ``repr``.
+Depending on the endpoint, Airalo sends numbers as numbers or as strings, sends lists or dicts, and wraps a response in
+an envelope or not. ``from_json()`` accepts all of these. A field that is missing or unreadable becomes ``None`` or
+empty. Only a missing required field raises :class:`~django_airalo.exceptions.PayloadError`. ``raw`` holds the whole
+document. Like all secrets, it is left out of ``repr``.
 """
 
 from .account import (
@@ -22,7 +22,7 @@ from .details import (
     PackageOverrideData,
     ProductInformationData,
 )
-from .orders import MAX_SIMS, AcceptedOrder, FutureOrderData, OrderData, ScheduledOrder, SimData, UserData
+from .orders import MAX_SIMS, AcceptedOrder, FutureOrderData, OrderData, ScheduledOrder, SimData, UserData, order_in
 from .packages import (
     MAX_INSTRUCTIONS,
     CountryData,
@@ -38,17 +38,21 @@ from .values import (
     Json,
     Page,
     PricingData,
+    as_amount,
     as_bool,
     as_date,
     as_datetime,
     as_decimal,
+    as_id,
     as_int,
     as_mapping,
     as_objects,
+    as_price,
     as_prices,
     as_request_id,
     as_text,
     as_texts,
+    is_whole,
     unwrap,
 )
 
@@ -87,16 +91,21 @@ __all__ = [
     "TokenData",
     "UsageData",
     "UserData",
+    "as_amount",
     "as_bool",
     "as_date",
     "as_datetime",
     "as_decimal",
+    "as_id",
     "as_int",
     "as_mapping",
     "as_objects",
+    "as_price",
     "as_prices",
     "as_request_id",
     "as_text",
     "as_texts",
+    "is_whole",
+    "order_in",
     "unwrap",
 ]

@@ -1,4 +1,4 @@
-"""The company's account: token, balance, refunds, vouchers, opt-ins."""
+"""Payloads of the company's account: token, balance, refunds, vouchers, opt-ins."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TokenData:
     def from_json(cls, document: Any) -> TokenData:
         data = as_mapping(unwrap(document))
         token = as_text(data.get("access_token"))
-        # What cannot stand in a header would otherwise surface in an error that shows it.
+        # An invalid header value would raise an error that shows the token.
         if not token or not token.isascii() or not token.isprintable():
             raise PayloadError("The answer to POST /v2/token has no usable data.access_token.")
         return cls(access_token=token, expires_in=as_int(data.get("expires_in")))
@@ -31,7 +31,7 @@ class TokenData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BalanceData:
-    """GET /v2/balance. ``amount`` is ``None`` if the account has no balance (an empty list is documented for that)."""
+    """GET /v2/balance. ``amount`` is ``None`` if Airalo sends no balance. It documents an empty list for that."""
 
     name: str
     amount: Decimal | None
@@ -53,7 +53,7 @@ class BalanceData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RefundData:
-    """The 202 of POST /v2/refund: Airalo will look into it. There is no way to ask what became of it."""
+    """The 202 of POST /v2/refund: Airalo will examine the request. No endpoint returns the decision."""
 
     refund_id: str
     created_at: datetime | None
@@ -69,21 +69,21 @@ class RefundData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EsimVoucherRequest:
-    """What to ask of POST /v2/voucher/esim: ``quantity`` codes, each good for one eSIM of the package."""
+    """A request for POST /v2/voucher/esim: ``quantity`` codes, each for one eSIM of the package."""
 
     package_id: str
     quantity: int
     booking_reference: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As Airalo wants it."""
+        """Return the JSON that Airalo expects."""
         body: dict[str, Any] = {"package_id": self.package_id, "quantity": self.quantity}
         return {**body, "booking_reference": self.booking_reference} if self.booking_reference else body
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EsimVoucherData:
-    """The vouchers of one package. Whoever has a code can redeem it in Airalo's app."""
+    """The vouchers of one package. Anyone who has a code can redeem it in Airalo's app."""
 
     package_id: str
     booking_reference: str
@@ -99,7 +99,11 @@ class EsimVoucherData:
 
     @classmethod
     def all_from_json(cls, document: Any) -> tuple[EsimVoucherData, ...]:
-        """Read the whole answer. Raises ``PayloadError`` if there is not a code in it."""
+        """Read the whole response.
+
+        Raises:
+            PayloadError: if it has no codes.
+        """
         vouchers = tuple(map(cls.from_json, as_objects(unwrap(document))))
         if not any(voucher.codes for voucher in vouchers):
             raise PayloadError("The answer to POST /v2/voucher/esim has no codes in data.")
@@ -108,7 +112,7 @@ class EsimVoucherData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AirmoneyVoucherData:
-    """POST /v2/voucher/airmoney. Whoever has the code can redeem ``amount`` of credit in Airalo's app."""
+    """POST /v2/voucher/airmoney. Anyone who has the code can redeem ``amount`` of credit in Airalo's app."""
 
     id: int | None
     code: str = field(repr=False)
@@ -135,10 +139,10 @@ class AirmoneyVoucherData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NotificationData:
-    """An opt-in. ``contact_point`` is an address of the web or of mail; ``levels`` are per cent of the credit limit."""
+    """An opt-in. ``contact_point`` is a URL or an e-mail address; ``levels`` are per cent of the credit limit."""
 
     type: str
-    contact_point: str = field(repr=False)  # the shop's webhook address may hold AIRALO_WEBHOOK_URL_TOKEN
+    contact_point: str = field(repr=False)  # the webhook URL may contain AIRALO_WEBHOOK_URL_TOKEN
     levels: tuple[int, ...]
     language: str
     raw: Json = field(repr=False)

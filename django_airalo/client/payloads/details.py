@@ -1,4 +1,4 @@
-"""What the catalogue has beside packages: product information, overrides, exchange rates, devices."""
+"""Payloads of the catalogue other than packages: product information, overrides, exchange rates, devices."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .values import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackageOverrideData:
-    """A row of GET /v2/packages/overrides, which Airalo does not document: all but the package's id is in ``raw``."""
+    """A row of GET /v2/packages/overrides. Airalo does not document it: all but the package's id is in ``raw``."""
 
     package_id: str
     raw: Json = field(repr=False)
@@ -37,10 +37,10 @@ class PackageOverrideData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProductInformationData:
-    """What telecommunications law wants a customer to be told before the purchase, in the language asked for.
+    """The information that telecommunications law requires before a purchase, in the requested language.
 
-    Speeds, allowances and rates are text, since Airalo gives numbers, numbers with units and sentences for them. They
-    are named for their unit all the same.
+    Speeds, allowances and rates are text, since Airalo sends numbers, numbers with units, or sentences. Their names
+    still contain Airalo's unit.
     """
 
     slug: str
@@ -127,7 +127,7 @@ class ProductInformationData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExchangeRateData:
-    """One unit of ``from_currency`` is ``mid`` units of ``to_currency``, at the middle of buying and selling."""
+    """One unit of ``from_currency`` is ``mid`` units of ``to_currency``, midway between buying and selling rate."""
 
     from_currency: str
     to_currency: str
@@ -136,7 +136,7 @@ class ExchangeRateData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExchangeRatesData:
-    """GET /v2/finance/exchange-rates. What has no currencies or no positive rate is left out."""
+    """GET /v2/finance/exchange-rates. Rows without currencies or a positive rate are left out."""
 
     date: dt.date | None
     rates: tuple[ExchangeRateData, ...]
@@ -155,7 +155,7 @@ class ExchangeRatesData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceData:
-    """A device that takes eSIMs. ``os`` is ``ios`` or ``android``."""
+    """A device that supports eSIMs. ``os`` is ``ios`` or ``android``."""
 
     os: str
     brand: str

@@ -1,4 +1,4 @@
-"""Orders and the eSIMs in them."""
+"""Payloads of orders and their eSIMs."""
 
 from __future__ import annotations
 
@@ -18,20 +18,57 @@ from .values import (
     as_decimal,
     as_int,
     as_mapping,
-    as_objects,
     as_request_id,
     as_text,
     as_texts,
     unwrap,
 )
 
-#: eSIMs of an order that are read. Airalo sells 50 at once; a webhook has room for 60,000, which would take minutes.
+#: The most eSIMs of an order that are read. Airalo sells 50 at once; a webhook could hold 60,000, taking minutes.
 MAX_SIMS = 200
+
+#: An object with one of these fields is an order.
+_ORDER_FIELDS = ("sims", "package_id", "quantity")
+#: An object with one of these fields is an eSIM.
+_SIM_FIELDS = ("iccid", "qrcode", "matching_id", "lpa", "direct_apple_installation_url")
+
+
+def _sims(value: Any) -> list[Json]:
+    """Return the eSIMs of an order, from a list, an object keyed by index, or a single eSIM; also inside ``data``.
+
+    An item that is not an eSIM becomes an empty one, so that the number of eSIMs is right.
+    """
+    value = unwrap(value)
+    if isinstance(value, Mapping):
+        value = [value] if any(name in value for name in _SIM_FIELDS) else list(value.values())
+    if not isinstance(value, list):
+        value = [] if value in (None, "", False) else [value]
+    return [_sim(item) for item in value]
+
+
+def order_in(document: Any) -> Json:
+    """Return the order in a response or a webhook.
+
+    It is in ``data``, alone or as the only item of a list; otherwise at the top level. An order has its own ``data``,
+    which is text as far as Airalo documents it. If that is an object, it is not mistaken for an envelope.
+    """
+    outer, inner = as_mapping(document), unwrap(document)
+    if isinstance(inner, list) and len(inner) == 1:
+        inner = inner[0]
+    inner = as_mapping(inner)
+    is_on_top = any(name in outer for name in _ORDER_FIELDS) and not any(name in inner for name in _ORDER_FIELDS)
+    return outer if is_on_top else inner
+
+
+def _sim(item: Any) -> Json:
+    if isinstance(item, str) and item.startswith("LPA:"):
+        return {"qrcode": item}
+    return as_mapping(item)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AcceptedOrder:
-    """The 202 of POST /v2/orders-async: the order is on its way."""
+    """The 202 of POST /v2/orders-async: Airalo has accepted the order."""
 
     request_id: str
     accepted_at: datetime | None
@@ -47,7 +84,7 @@ class AcceptedOrder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduledOrder:
-    """POST /v2/future-orders: Airalo will fulfil the order at ``due_date``; it may be cancelled until the other."""
+    """POST /v2/future-orders. The order can be cancelled until ``latest_cancellation_date``."""
 
     request_id: str
     due_date: datetime | None
@@ -68,7 +105,7 @@ class ScheduledOrder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FutureOrderData:
-    """A row of GET /v2/future-orders. ``status`` is ``pending``, ``failed`` or ``retry``: fulfilled ones are gone."""
+    """A row of GET /v2/future-orders. ``status`` is ``pending``, ``failed`` or ``retry``, never fulfilled."""
 
     request_id: str
     quantity: int | None
@@ -95,7 +132,7 @@ class FutureOrderData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UserData:
-    """The user of the Partner Platform who ordered (``include=user``): the shop's, never a customer of it."""
+    """The user of the Partner Platform who ordered (``include=user``): one of the shop, never a customer."""
 
     id: int | None
     created_at: datetime | None
@@ -130,11 +167,11 @@ class UserData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SimData:
-    """One eSIM: of an order, of GET /v2/sims or of GET /v2/sims/{iccid}. ``iccid`` is empty if Airalo sent none.
+    """One eSIM of an order, of GET /v2/sims or of GET /v2/sims/{iccid}. ``iccid`` is empty if Airalo sent none.
 
-    ``order`` is what Airalo calls the eSIM's ``simable``: the order that it came with, without its eSIMs; ``None``
-    inside an order, and unless asked for with ``include=order``. ``recycled`` is ``None`` where Airalo does not say.
-    ``sharing_link`` and ``sharing_access_code`` open Airalo's page with the eSIM; anybody who has both can install it.
+    ``order`` is the order of the eSIM without its eSIMs, which Airalo calls ``simable``. It is ``None`` inside an
+    order, and unless requested with ``include=order``. ``recycled`` is ``None`` if Airalo does not say.
+    ``sharing_link`` and ``sharing_access_code`` open Airalo's page of the eSIM; anyone who has both can install it.
     """
 
     id: int | None
@@ -162,9 +199,9 @@ class SimData:
 
     @classmethod
     def from_json(cls, document: Any, *, of_order: bool = False) -> SimData:
-        """Read an eSIM, enveloped or not. ``of_order``: it is inside an order, so it has none of its own."""
+        """Read an eSIM, with or without an envelope. ``of_order`` says that it is inside an order."""
         data = as_mapping(document if of_order else unwrap(document))
-        # Never deeper than eSIM, order: documents could nest without end.
+        # An eSIM's order is read without eSIMs, since documents could be nested without end.
         simable = {} if of_order else as_mapping(data.get("simable"))
         order = OrderData.from_json({**simable, "sims": []}) if simable else None
         sharing = as_mapping(data.get("sharing")) or as_mapping(simable.get("sharing"))
@@ -196,14 +233,14 @@ class SimData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderData:
-    """An order as POST /v2/orders, /v2/orders/topups, GET /v2/orders, /v2/orders/{id} and the async webhook give it.
+    """An order of POST /v2/orders, /v2/orders/topups, GET /v2/orders, /v2/orders/{id} or the webhook of async orders.
 
-    ``status`` is the slug (``completed``, ``failed``, ``refunded``, ``partially_refunded``); empty unless asked for
-    with ``include=status``. ``validity`` is in days, ``voice`` in minutes, ``text`` in messages; ``package`` is the
-    package's title. ``net_price`` is ``None`` under Airalo's ``discount_pricing``, which has ``discount_percentage``,
-    ``discount_amount``, ``unit_paid_price`` and ``total_amount_paid`` in its stead. The instructions are HTML as Airalo
-    sent it, ``MAX_INSTRUCTIONS`` characters at most; ``django_airalo.html.safe_html`` makes it fit to be shown.
-    ``installation_guides`` are addresses by language. A top-up has no ``sims``.
+    ``status`` is the slug (``completed``, ``failed``, ``refunded`` or ``partially_refunded``); empty unless requested
+    with ``include=status``. ``validity`` is in days, ``voice`` in minutes, ``text`` in messages. ``package`` is the
+    title of the package. Under Airalo's ``discount_pricing``, ``net_price`` is ``None``, and ``discount_percentage``,
+    ``discount_amount``, ``unit_paid_price`` and ``total_amount_paid`` are given instead. The instructions are HTML as
+    Airalo sent it, at most ``MAX_INSTRUCTIONS`` characters; sanitise it with ``django_airalo.html.safe_html``.
+    ``installation_guides`` are URLs by language. A top-up has no ``sims``.
     """
 
     id: int | None
@@ -241,7 +278,7 @@ class OrderData:
 
     @classmethod
     def from_json(cls, document: Any) -> OrderData:
-        data = as_mapping(unwrap(document))
+        data = order_in(document)
         outer = as_mapping(document)
         status = data.get("status")
         sharing = as_mapping(data.get("sharing"))
@@ -277,6 +314,6 @@ class OrderData:
             sharing_link=as_text(sharing.get("link")),
             sharing_access_code=as_text(sharing.get("access_code")),
             user=UserData.from_json(data.get("user")),
-            sims=tuple(SimData.from_json(sim, of_order=True) for sim in as_objects(data.get("sims"))[:MAX_SIMS]),
+            sims=tuple(SimData.from_json(sim, of_order=True) for sim in _sims(data.get("sims"))[:MAX_SIMS]),
             raw=data,
         )

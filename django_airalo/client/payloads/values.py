@@ -1,11 +1,12 @@
-"""Single values out of a JSON document, tolerantly: numbers as text, objects as lists, and what is in an envelope."""
+"""Read values of a JSON document tolerantly: numbers as text, objects as lists, with or without an envelope."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from django_airalo.exceptions import PayloadError
@@ -13,12 +14,28 @@ from django_airalo.exceptions import PayloadError
 Json = Mapping[str, Any]
 T = TypeVar("T")
 
-#: Larger numbers are not counts, ids or prices of this API; refusing them keeps them out of database columns.
+#: Larger numbers are ignored: they are no ids or counts of this API, and do not fit into database columns.
 MAX_INTEGER = 2**63 - 1
+#: Prices are below this; larger numbers are ignored.
+MAX_PRICE = Decimal(10**12)
+#: The significant decimal places of a price. Currencies have at most four. Those after the sixth are rounding errors of
+#: binary fractions (7.490000000000002).
+_PRICE_PLACES = Decimal("0.000001")
+#: A number as Airalo writes it in text: ``"9.50"``. Python also accepts ``1_000`` and digits of other scripts.
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?\Z")
+#: Unambiguous numbers with thousands separators: both separators, or the same one more than once.
+_WITH_COMMAS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+\.[0-9]+\Z|[+-]?[0-9]{1,3}(,[0-9]{3}){2,}\Z")
+_WITH_POINTS = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{3})+,[0-9]+\Z|[+-]?[0-9]{1,3}(\.[0-9]{3}){2,}\Z")
+#: ``1,350``, which may mean 1350 or 1.35. In amounts of whole units, ``1.350`` is ambiguous too.
+_DOUBTFUL = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}\Z")
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+\Z")
 
 
 def as_text(value: Any) -> str:
-    """The value as text that any database takes: no NUL, no lone surrogate; ``""`` for what is not text or number."""
+    """Return the value as text that any database can store; ``""`` if it is neither a text nor a number.
+
+    NUL characters are removed, and lone surrogates replaced.
+    """
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return ""
     try:
@@ -29,38 +46,91 @@ def as_text(value: Any) -> str:
 
 
 def as_request_id(value: Any) -> str:
-    """A ``request_id``, cut to what the database holds. Those seen are nanoids of 25 characters."""
+    """Return a ``request_id``, cut to the length of the column. Those seen are nanoids of 25 characters."""
     return as_text(value)[:255]
 
 
 def as_int(value: Any) -> int | None:
-    """``7``, ``"7"`` or ``7.0`` as an integer, else ``None``."""
+    """Return ``7``, ``"7"`` or ``7.0`` as an integer, ``None`` for anything else, such as a fraction."""
     number = as_decimal(value)
     if number is None or number != number.to_integral_value() or abs(number) > MAX_INTEGER:
         return None
     return int(number)
 
 
+def as_id(value: Any) -> int | None:
+    """Return an id, which is a whole number above 0; else ``None``."""
+    number = as_int(value)
+    return number if number is not None and number > 0 else None
+
+
+def as_amount(value: Any) -> int | None:
+    """Return a measured amount (MB, minutes, messages, days) in whole units, ``None`` if it is not understood.
+
+    A fraction is rounded down, but never to 0: ``350.5`` and ``"350.50"`` are 350, ``0.4`` is 1. A negative number is
+    not understood, since it may mean "used up", "unlimited" or "unknown". The text ``"1.350"`` is not understood
+    either: Airalo's amounts have no decimal places, so it may be 1350 or 1.35.
+    """
+    number = as_decimal(value)
+    is_doubtful = isinstance(value, str) and _DOUBTFUL.match(value.strip())
+    if number is None or is_doubtful or not 0 <= number <= MAX_INTEGER:
+        return None
+    return int(number) or int(number > 0)
+
+
 def as_decimal(value: Any) -> Decimal | None:
-    """``9.5`` or ``"9.50"`` as a Decimal, else ``None`` (also for NaN, infinity and numbers of absurd size)."""
+    """Return ``9.5`` or ``"9.50"`` as a Decimal, ``None`` if it is not understood.
+
+    Text may have a decimal comma or thousands separators if it is unambiguous: ``"9,50"``, ``"1,350.50"``,
+    ``"1.350,50"``, ``"1,350,000"``. ``"1,350"`` may mean 1350 or 1.35, so it is not understood. ``"1.350"`` is 1.35,
+    since Airalo writes prices with a point. NaN, infinity and numbers beyond 10⁴⁰ are not understood.
+    """
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return None
     try:
-        number = Decimal(str(value).strip())
-    except (InvalidOperation, ValueError):  # ValueError: an integer too long to become text
+        text = _plain(str(value).strip())
+    except ValueError:  # an integer too long to become text
         return None
-    return number if number.is_finite() and abs(number.adjusted()) < 40 else None
+    number = None if text is None else Decimal(text)
+    return number if number is not None and number.is_finite() and abs(number.adjusted()) < 40 else None
+
+
+def _plain(text: str) -> str | None:
+    """Return a number in Python's notation, ``None`` if it is not a number or ambiguous."""
+    if len(text) > 100:
+        return None
+    if _WITH_COMMAS.match(text):
+        return text.replace(",", "")
+    if _WITH_POINTS.match(text):
+        return text.replace(".", "").replace(",", ".")
+    if _DECIMAL_COMMA.match(text) and not _DOUBTFUL.match(text):
+        return text.replace(",", ".")
+    return text if _NUMBER.match(text) else None
+
+
+def as_price(value: Any) -> Decimal | None:
+    """Return a price without the rounding error of binary fractions, ``None`` if it is not understood or negative.
+
+    ``7.490000000000002`` becomes 7.49. Otherwise a selling price, which is rounded up, would become 7.50.
+    """
+    number = as_decimal(value)
+    if number is None or not 0 <= number < MAX_PRICE:
+        return None
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent >= _PRICE_PLACES.adjusted():
+        return number
+    return Decimal(f"{number.quantize(_PRICE_PLACES).normalize():f}")
 
 
 def as_bool(value: Any) -> bool | None:
-    """``true``, ``1``, ``"1"`` or ``"true"`` and their opposites as a bool, else ``None``."""
+    """Return ``true``, ``1``, ``"1"`` or ``"true"`` and their opposites as a bool, ``None`` for anything else."""
     if isinstance(value, bool):
         return value
     return {"true": True, "1": True, "false": False, "0": False}.get(as_text(value).lower())
 
 
 def as_datetime(value: Any) -> datetime | None:
-    """``"2024-07-11 15:26:02"`` or ISO 8601 as an aware datetime, else ``None``.
+    """Return ``"2024-07-11 15:26:02"`` or ISO 8601 as an aware datetime, ``None`` for anything else.
 
     Airalo does not name the time zone of the first form; UTC is assumed.
     """
@@ -69,18 +139,18 @@ def as_datetime(value: Any) -> datetime | None:
     try:
         moment = datetime.fromisoformat(value.strip())
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):  # OverflowError: near the years 1 and 9999 there may be no such time in UTC
+    except (ValueError, OverflowError):  # OverflowError: outside of the years 1 to 9999 in UTC
         return None
 
 
 def as_date(value: Any) -> date | None:
-    """``"2026-01-02"``, with or without a time behind it, as a date, else ``None``."""
+    """Return ``"2026-01-02"``, with or without a time, as a date, ``None`` for anything else."""
     moment = as_datetime(value)
     return moment.date() if moment else None
 
 
 def as_texts(value: Any) -> tuple[str, ...]:
-    """The texts of a list, of a dict keyed by index (in the order of its keys), or of a single text; no empty ones."""
+    """Return the texts that are not empty, of a list, of a dict keyed by index (in order of keys), or of one text."""
     if isinstance(value, Mapping):
         items: Sequence[Any] = [value[key] for key in sorted(value, key=_position)]
     else:
@@ -89,24 +159,24 @@ def as_texts(value: Any) -> tuple[str, ...]:
 
 
 def _position(key: Any) -> tuple[Decimal, str]:
-    """Sorts ``"10"`` behind ``"9"`` and words behind numbers."""
+    """Return a sort key that puts ``"10"`` after ``"9"`` and words after numbers."""
     number = as_decimal(key)
     return (Decimal("Infinity") if number is None else number, as_text(key))
 
 
 def as_prices(value: Any) -> dict[str, Decimal]:
-    """``{"USD": 4.5, "EUR": "4.00"}`` as Decimals by currency; what is not a number is left out."""
-    pairs = ((as_text(key).upper(), as_decimal(item)) for key, item in as_mapping(value).items())
+    """Return ``{"USD": 4.5, "EUR": "4.00"}`` as Decimals by currency, without those that are not a price."""
+    pairs = ((as_text(key).upper(), as_price(item)) for key, item in as_mapping(value).items())
     return {currency: amount for currency, amount in pairs if currency and amount is not None}
 
 
 def as_mapping(value: Any) -> Json:
-    """The value if it is a JSON object, else an empty one."""
+    """Return the value if it is a JSON object, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def as_objects(value: Any) -> list[Json]:
-    """The objects of a list, or of a dict keyed by index (as documented for pages after the first)."""
+    """Return the objects of a list, or of a dict keyed by index (documented for pages after the first)."""
     items: Sequence[Any] = []
     if isinstance(value, Mapping):
         items = list(value.values())
@@ -115,18 +185,23 @@ def as_objects(value: Any) -> list[Json]:
     return [item for item in items if isinstance(item, Mapping)]
 
 
+def is_whole(value: Any, read: Sequence[Any]) -> bool:
+    """Return whether a list was read completely: it is a list, and every item was read."""
+    return isinstance(value, list | Mapping) and len(value) == len(read)
+
+
 def unwrap(document: Any) -> Any:
-    """What is inside ``data``, for an enveloped answer; else the document (an order's own ``data`` is text)."""
+    """Return the content of ``data`` if it is an envelope, else the document. (An order's own ``data`` is text.)"""
     inner = document.get("data") if isinstance(document, Mapping) else None
     return inner if isinstance(inner, Mapping | list) else document
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PricingData:
-    """How the company pays Airalo, as lists of packages say it beside their ``data``.
+    """How the company pays Airalo. Lists of packages have it next to their ``data``.
 
-    ``model`` is ``net_pricing`` (packages have a ``net_price``) or ``discount_pricing`` (they have none; the shop pays
-    ``price`` less ``discount_percentage`` per cent); empty if Airalo did not say.
+    ``model`` is ``net_pricing`` (packages have a ``net_price``) or ``discount_pricing`` (they have none, and the shop
+    pays ``price`` less ``discount_percentage`` per cent). It is empty if Airalo did not say.
     """
 
     model: str
@@ -142,7 +217,7 @@ class PricingData:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list. What Airalo did not say of it is ``None``; ``pricing`` is only in lists of packages."""
+    """One page of a list. Numbers that Airalo did not send are ``None``. Only lists of packages have ``pricing``."""
 
     items: tuple[T, ...]
     current_page: int | None
@@ -173,13 +248,16 @@ class Page(Generic[T]):
 
 
 def _rows(document: Any) -> list[Json]:
-    """The objects in ``data``. Raises ``PayloadError`` if anything else is there.
+    """Return the objects in ``data``.
 
-    ``{"data": {"limit": "must be an integer"}}`` is the shape of a refusal. Were it read as an empty list, an order
-    that is looked up would count as unknown to Airalo, and might be bought again.
+    ``{"data": {"limit": "must be an integer"}}`` is a refusal. If it were read as an empty list, a look-up would
+    conclude that Airalo does not know the order, which might then be bought again.
+
+    Raises:
+        PayloadError: if ``data`` is anything but a list of objects.
     """
     data = document.get("data") if isinstance(document, Mapping) else None
     rows = list(data.values()) if isinstance(data, Mapping) else data
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-        raise PayloadError("A list of objects was expected in the field data.")
+        raise PayloadError("The field data must be a list of objects.")
     return rows

@@ -8,8 +8,8 @@ from typing import Any
 
 from django_airalo.emulator.errors import invalid
 from django_airalo.emulator.messages import Request
+from django_airalo.emulator.state import EmulatorState
 from django_airalo.emulator.times import parsed
-from django_airalo.emulator.world import World
 
 MOST = 50  # eSIMs in one order
 SHARING = ("link", "pdf")
@@ -72,10 +72,10 @@ def sharing(request: Request) -> tuple[dict[str, Any] | None, dict[str, str]]:
     copies = listing(request.data.get("copy_address"))
     problems = {
         # Whether Airalo counts positions from 0 or from 1 is not known; its one example does not tell.
-        f"sharing_option({place})": (
-            f"Sharing option on position {place} is invalid. Available options are: 'link' and 'pdf'."
+        f"sharing_option({position})": (
+            f"Sharing option on position {position} is invalid. Available options are: 'link' and 'pdf'."
         )
-        for place, option in enumerate(options)
+        for position, option in enumerate(options)
         if option not in SHARING
     }
     if email and not options:
@@ -100,9 +100,9 @@ def listing(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def brand_problems(world: World, brand: str) -> dict[str, str]:
+def brand_problems(state: EmulatorState, brand: str) -> dict[str, str]:
     """Return what is wrong with a brand's name: brands exist only if they were made in the Partner Platform."""
-    if brand and world.options.brands is not None and brand not in world.options.brands:
+    if brand and state.options.brands is not None and brand not in state.options.brands:
         return {"brand_settings_name": "Brand settings name doesn't exist."}
     return {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.messages import Request, Response
-from django_airalo.emulator.world import World
+from django_airalo.emulator.state import EmulatorState
 
 # Invented, but for the two systems: brand, how many devices, and how they are called.
 _SERIES = (
@@ -21,6 +21,6 @@ DEVICES = [
 ]
 
 
-def index(world: World, request: Request, fault: Fault) -> Response:
+def index(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Return the devices that can have an eSIM."""
     return Response.of(200, {"data": DEVICES})

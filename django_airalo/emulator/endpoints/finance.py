@@ -9,13 +9,13 @@ from django_airalo.emulator.catalogue_data import CURRENCIES
 from django_airalo.emulator.errors import invalid
 from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.messages import Request, Response, success
+from django_airalo.emulator.state import EmulatorState
 from django_airalo.emulator.times import parsed
-from django_airalo.emulator.world import World
 
 DAY = 86_400
 
 
-def exchange_rates(world: World, request: Request, fault: Fault) -> Response:
+def exchange_rates(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Return units of other currencies for one US dollar, of a day (default: today), as text.
 
     The rates of another day than today differ a little, always in the same way.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import time
 from typing import Any
 
 from django_airalo.emulator import languages
-from django_airalo.emulator.esims import find_esim
+from django_airalo.emulator.esims import body_of, find_esim
 from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.messages import Request, Response, success
-from django_airalo.emulator.world import World
+from django_airalo.emulator.state import EmulatorState
 
 IOS_BY_QR = (
     "Go to Settings > Cellular/Mobile > Add eSIM.",
@@ -38,9 +38,9 @@ ANDROID_BY_HAND = (
 ANDROID_NETWORK = ("Turn on the eSIM in the SIM manager.", "Turn on mobile data.", "Turn on data roaming.")
 
 
-def show(world: World, request: Request, fault: Fault) -> Response:
+def show(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Return the steps of installing an eSIM, in the language of ``Accept-Language``."""
-    esim = json.loads(find_esim(world, request.params[0])["body"])
+    esim = body_of(find_esim(state, request.params[0]), time.time(), by_itself=True)
     language = languages.chosen(request.headers.get("accept-language", ""))
 
     def steps(texts: tuple[str, ...]) -> dict[str, str]:

@@ -6,12 +6,12 @@ import json
 import time
 from typing import Any
 
-from django_airalo.emulator import courier
+from django_airalo.emulator import webhooks
 from django_airalo.emulator.errors import invalid
 from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.ledger import Row
 from django_airalo.emulator.messages import Request, Response, success
-from django_airalo.emulator.world import World
+from django_airalo.emulator.state import EmulatorState
 
 from .checks import whole_number
 
@@ -25,7 +25,7 @@ TYPES = (
 LEVELS = (50, 70, 80, 90)
 
 
-def opt_in(world: World, request: Request, fault: Fault) -> Response:
+def opt_in(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Remember where notifications of one type go; one address per type."""
     kind = _kind(request)
     by_email = kind.startswith("email_")
@@ -34,8 +34,10 @@ def opt_in(world: World, request: Request, fault: Fault) -> Response:
     problems = {}
     if by_email and "@" not in contact:
         problems["email"] = "The email must be a valid email address."
-    if not by_email and not courier.valid_url(contact):
+    if not by_email and not webhooks.valid_url(contact):
         problems["webhook_url"] = "The webhook url format is invalid."
+    if kind.endswith("credit_limit") and levels is None and state.options.levels_required:
+        problems["levels"] = "The levels field is required."
     if kind.endswith("credit_limit") and levels is not None:
         numbers = [whole_number(level) for level in levels] if isinstance(levels, list) else []
         if not numbers or any(number not in LEVELS for number in numbers):
@@ -43,11 +45,11 @@ def opt_in(world: World, request: Request, fault: Fault) -> Response:
         levels = numbers
     if problems:
         raise invalid(problems)
-    if not by_email and world.options.head_probe and not courier.reachable(contact, world.options.webhook_timeout):
+    if not by_email and state.options.head_probe and not state.deliverer.is_reachable(contact):
         raise invalid({"webhook_url": "The webhook url must answer a HEAD request with 200 OK."})
-    with world.ledger.transaction():
-        world.ledger.execute("DELETE FROM optins WHERE type = ?", (kind,))
-        world.ledger.insert(
+    with state.ledger.transaction():
+        state.ledger.execute("DELETE FROM optins WHERE type = ?", (kind,))
+        state.ledger.insert(
             "optins",
             type=kind,
             contact_point=contact,
@@ -55,7 +57,7 @@ def opt_in(world: World, request: Request, fault: Fault) -> Response:
             language=(request.text("language") or "en") if by_email else None,
             at=time.time(),
         )
-    return show(world, request, fault)
+    return show(state, request, fault)
 
 
 def _kind(request: Request) -> str:
@@ -67,9 +69,9 @@ def _kind(request: Request) -> str:
     return kind
 
 
-def show(world: World, request: Request, fault: Fault) -> Response:
+def show(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Return the newest opt-in. How Airalo answers for several is not known; it documents a single object."""
-    row = world.ledger.row("SELECT * FROM optins ORDER BY rowid DESC LIMIT 1")
+    row = state.ledger.row("SELECT * FROM optins ORDER BY rowid DESC LIMIT 1")
     return success({"notification": _content(row)} if row else [])
 
 
@@ -82,7 +84,7 @@ def _content(row: Row) -> dict[str, Any]:
     return content
 
 
-def opt_out(world: World, request: Request, fault: Fault) -> Response:
+def opt_out(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Forget an opt-in; 204 without a body."""
-    world.ledger.execute("DELETE FROM optins WHERE type = ?", (_kind(request),))
+    state.ledger.execute("DELETE FROM optins WHERE type = ?", (_kind(request),))
     return Response(204)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django_airalo.emulator import courier
+from django_airalo.emulator import webhooks
 from django_airalo.emulator.catalogue_parts import Package
 from django_airalo.emulator.errors import ApiError, business, invalid, reason_only, unauthorised
 from django_airalo.emulator.esims import find_esim, package_of, refuse_recycled
@@ -15,8 +15,8 @@ from django_airalo.emulator.ledger import Row
 from django_airalo.emulator.messages import Request, Response, success
 from django_airalo.emulator.order_bodies import answer
 from django_airalo.emulator.orders import buy, fulfil, new_request_id
+from django_airalo.emulator.state import EmulatorState
 from django_airalo.emulator.times import timestamp
-from django_airalo.emulator.world import World
 
 from .checks import brand_problems, how_many, sharing
 
@@ -36,11 +36,11 @@ class Ordered:
     share: dict[str, Any] | None = None
 
 
-def _checked(world: World, request: Request) -> Ordered:
+def _checked(state: EmulatorState, request: Request) -> Ordered:
     """Return what is ordered, or raise 422 with all that is wrong."""
     quantity, problems = how_many(request)
     package_id = request.text("package_id")
-    package = world.package(package_id)
+    package = state.package(package_id)
     if not package_id:
         problems["package_id"] = "The package id field is required."
     elif package is None:
@@ -48,7 +48,7 @@ def _checked(world: World, request: Request) -> Ordered:
     if request.text("type") not in ("", "sim"):
         problems["type"] = "The selected type is invalid."
     share, wrong = sharing(request)
-    problems |= wrong | brand_problems(world, request.text("brand_settings_name"))
+    problems |= wrong | brand_problems(state, request.text("brand_settings_name"))
     if problems or package is None:
         raise invalid(problems)
     description = request.text("description") or None
@@ -56,35 +56,38 @@ def _checked(world: World, request: Request) -> Ordered:
     return Ordered(package, quantity, request.data["quantity"], description, brand, share=share)
 
 
-def bought(world: World, ordered: Ordered, fault: Fault, request_id: str | None = None, url: str | None = None) -> int:
+def bought(
+    state: EmulatorState, ordered: Ordered, fault: Fault, request_id: str | None = None, url: str | None = None
+) -> int:
     """Buy what is ordered, and its twin if the fault says so: both or neither. Return the order's id."""
     it = ordered
     arguments = (it.package, it.quantity, it.quantity_sent, it.description, it.brand)
-    with world.ledger.transaction():
-        number = buy(world, *arguments, fault, request_id, url, iccid=it.iccid, share=it.share)
+    with state.ledger.transaction():
+        number = buy(state, *arguments, fault, request_id, url, iccid=it.iccid, share=it.share)
         if fault.twin:
             silent = replace(fault, webhook="none" if request_id else fault.webhook)
             twin_id = new_request_id() if request_id else None
-            twin = buy(world, *arguments, silent, twin_id, iccid=it.iccid, share=it.share)
+            twin = buy(state, *arguments, silent, twin_id, iccid=it.iccid, share=it.share)
             if it.package.kind == "topup":
-                fulfil(world, twin)
+                fulfil(state, twin)
     return number
 
 
-def create(world: World, request: Request, fault: Fault) -> Response:
+def create(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Buy and deliver at once."""
     fault = replace(fault, webhook="success")  # an order that answers at once cannot fail later
-    return _at_once(world, _checked(world, request), fault)
+    return _at_once(state, _checked(state, request), fault)
 
 
-def _at_once(world: World, ordered: Ordered, fault: Fault) -> Response:
-    number = bought(world, ordered, fault)
-    fulfil(world, number)
-    world.courier.nudge()
-    return success(answer(world, _purchase(world, number)))
+def _at_once(state: EmulatorState, ordered: Ordered, fault: Fault) -> Response:
+    number = bought(state, ordered, fault)
+    fulfil(state, number)
+    state.deliverer.wake()
+    purchase = _purchase(state, number)
+    return success(answer(state, purchase, purchase["fulfilled_at"]))
 
 
-def create_topup(world: World, request: Request, fault: Fault) -> Response:
+def create_topup(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Buy a top-up for one of the partner's eSIMs; it is there at once."""
     package_id, iccid = request.text("package_id"), request.text("iccid")
     fields = {"iccid": iccid, "package_id": package_id}
@@ -94,63 +97,63 @@ def create_topup(world: World, request: Request, fault: Fault) -> Response:
     if package_id == TOPUP_TEST:
         raise business(23)
     try:
-        esim = find_esim(world, iccid)
+        esim = find_esim(state, iccid)
     except ApiError:
         raise invalid({"iccid": "The selected iccid is invalid."}) from None
     refuse_recycled(esim)
-    package = world.catalogue.topups.get(package_id)
-    if package is None or package.operator_id != package_of(world, esim).operator_id:
+    package = state.catalogue.topups.get(package_id)
+    if package is None or package.operator_id != package_of(state, esim).operator_id:
         raise invalid({"package_id": "invalid topup package"})
-    most = world.options.topups_per_esim
-    if most is not None and _topups_of(world, iccid) >= most:
+    most = state.options.topups_per_esim
+    if most is not None and _topups_of(state, iccid) >= most:
         raise invalid({"package_id": "validation.order_exceed_limit"})
     description = request.text("description") or f"Topup ({iccid})"
     fault = replace(fault, webhook="success")
-    return _at_once(world, Ordered(package, 1, 1, description, iccid=iccid), fault)
+    return _at_once(state, Ordered(package, 1, 1, description, iccid=iccid), fault)
 
 
-def _topups_of(world: World, iccid: str) -> int:
-    row = world.ledger.row("SELECT count(*) AS n FROM purchases WHERE type = 'topup' AND iccid = ?", (iccid,))
+def _topups_of(state: EmulatorState, iccid: str) -> int:
+    row = state.ledger.row("SELECT count(*) AS n FROM purchases WHERE type = 'topup' AND iccid = ?", (iccid,))
     return int(row["n"]) if row else 0
 
 
-def create_async(world: World, request: Request, fault: Fault) -> Response:
+def create_async(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Accept an order, deliver it later and say so by webhook."""
-    ordered = _checked(world, request)
-    url = webhook_address(world, request)
+    ordered = _checked(state, request)
+    url = webhook_address(state, request)
     request_id = new_request_id()
     if fault.webhook_first:
-        fault = replace(fault, webhook_delay=3600.0)  # the courier must not come first
-    number = bought(world, ordered, fault, request_id, url)
+        fault = replace(fault, webhook_delay=3600.0)  # the deliverer must not come first
+    number = bought(state, ordered, fault, request_id, url)
     if fault.webhook_first:
-        world.courier.fulfil_and_push(number)
-    world.courier.nudge()
+        webhooks.fulfil_and_send(state, number)
+    state.deliverer.wake()
     return success({"request_id": request_id, "accepted_at": timestamp(time.time())}, 202)
 
 
-def webhook_address(world: World, request: Request) -> str:
+def webhook_address(state: EmulatorState, request: Request) -> str:
     """Return where the webhook of an order goes: its own address, or the opted-in one. Raises 422 without any."""
     url = request.text("webhook_url")
     if url:
-        if not courier.valid_url(url):
+        if not webhooks.valid_url(url):
             raise invalid({"webhook_url": "The webhook url format is invalid."})
-        _probe(world, url)
+        _probe(state, url)
         return url
-    opted_in = world.ledger.row("SELECT contact_point FROM optins WHERE type = 'async_orders'")
+    opted_in = state.ledger.row("SELECT contact_point FROM optins WHERE type = 'async_orders'")
     if opted_in is None:
         raise reason_only("User is not opted in and no webhook URL provided.")
     return str(opted_in["contact_point"])
 
 
-def _probe(world: World, url: str) -> None:
+def _probe(state: EmulatorState, url: str) -> None:
     # Documented for opted-in addresses and future orders; for this address it is not known. An emulator that
     # asks finds a shop whose webhook does not answer HEAD before Airalo does.
-    if world.options.head_probe and not courier.reachable(url, world.options.webhook_timeout):
+    if state.options.head_probe and not state.deliverer.is_reachable(url):
         raise invalid({"webhook_url": "The webhook url must answer a HEAD request with 200 OK."})
 
 
-def _purchase(world: World, number: int) -> Row:
-    purchase = world.ledger.row("SELECT * FROM purchases WHERE id = ?", (number,))
+def _purchase(state: EmulatorState, number: int) -> Row:
+    purchase = state.ledger.row("SELECT * FROM purchases WHERE id = ?", (number,))
     if purchase is None:
         raise unauthorised()
     return purchase

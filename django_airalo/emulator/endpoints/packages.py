@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 
 from django_airalo.emulator import languages
-from django_airalo.emulator.catalogue_parts import Place
+from django_airalo.emulator.catalogue_parts import Location
 from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.messages import Request, Response, php_json
-from django_airalo.emulator.world import World
+from django_airalo.emulator.state import EmulatorState
 
 from .checks import paging
 from .pages import links_and_meta
 
 
-def index(world: World, request: Request, fault: Fault) -> Response:
+def index(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Return countries and regions with their operators and packages.
 
     ``limit``, ``page`` and ``total`` count countries and regions, not packages. Without a limit all of them
@@ -23,27 +23,31 @@ def index(world: World, request: Request, fault: Fault) -> Response:
     kind = request.query.get("filter[type]", "")
     country = request.query.get("filter[country]", "")
     problems = {}
-    if kind not in ("", "local", "global"):
+    universal = kind == "universal" and state.options.universal
+    if kind not in ("", "local", "global") and not universal:
         problems["filter.type"] = "The selected type is not supported. Supported values:local, global."
-    if country and not any(place.country_code == country.upper() for place in world.catalogue.places):
-        problems["filter.country"] = "The selected country is not supported."
+    if country and not any(location.country_code == country.upper() for location in state.catalogue.locations):
+        text = (
+            "The selected country is not supported. Use a valid country code of two characters, such as DE, TR or JP."
+        )
+        problems["filter.country"] = text
     limit, page = paging(request, problems)
-    places = world.catalogue.find(kind, country)
-    if world.options.list_test_packages and kind in ("", "local") and not country:
-        places = [*places, world.catalogue.test_place]
-    size = limit or max(1, len(places))
-    shown = places[(page - 1) * size : page * size]
+    locations = [state.catalogue.universal_location] if universal else state.catalogue.find(kind, country)
+    if state.options.list_test_packages and kind in ("", "local") and not country:
+        locations = [*locations, state.catalogue.test_location]
+    size = limit or max(1, len(locations))
+    shown = locations[(page - 1) * size : page * size]
     topups = "topup" in request.query.get("include", "")
     language = languages.chosen(request.headers.get("accept-language", ""))
     tail = php_json(
         {
-            "pricing": world.pricing,
-            **links_and_meta(request, len(places), size, page, len(shown)),
+            "pricing": state.pricing,
+            **links_and_meta(request, len(locations), size, page, len(shown)),
         }
     )
-    # The places are kept as JSON, so that the whole catalogue is a matter of joining bytes.
-    chunks = [_encoded(world, place, topups, language) for place in shown]
-    if page > 1 and world.options.keyed_pages and chunks:
+    # The locations are kept as JSON, so that the whole catalogue is a matter of joining bytes.
+    chunks = [_encoded(state, location, topups, language) for location in shown]
+    if page > 1 and state.options.keyed_pages and chunks:
         start = (page - 1) * size
         chunks = [b'"%d":%b' % (start + index, chunk) for index, chunk in enumerate(chunks)]
         data = b"{%b}" % b",".join(chunks)
@@ -52,9 +56,9 @@ def index(world: World, request: Request, fault: Fault) -> Response:
     return Response(200, b'{"data":%b,%b' % (data, tail[1:]))
 
 
-def _encoded(world: World, place: Place, topups: bool, language: str) -> bytes:
-    encoded = place.encoded(topups, language)
-    withdrawn = [name for name in world.withdrawn if b'"%b"' % name.encode() in encoded]
+def _encoded(state: EmulatorState, location: Location, topups: bool, language: str) -> bytes:
+    encoded = location.encoded(topups, language)
+    withdrawn = [name for name in state.withdrawn if b'"%b"' % name.encode() in encoded]
     if not withdrawn:
         return encoded
     content = json.loads(encoded)

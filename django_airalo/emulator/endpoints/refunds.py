@@ -10,8 +10,8 @@ from django_airalo.emulator.errors import ApiError, invalid, refused
 from django_airalo.emulator.esims import find_esim
 from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.messages import Request, Response, success
+from django_airalo.emulator.state import EmulatorState
 from django_airalo.emulator.times import minute
-from django_airalo.emulator.world import World
 
 from .checks import listing
 
@@ -19,24 +19,24 @@ MOST = 5
 LONGEST_NOTES = 255
 
 
-def create(world: World, request: Request, fault: Fault) -> Response:
-    """Take a request for a refund; a person decides about it later, and there is no way to ask what became of it."""
+def create(state: EmulatorState, request: Request, fault: Fault) -> Response:
+    """Take a request for a refund; staff decide about it later, and no endpoint tells the outcome."""
     iccids = [str(iccid) for iccid in listing(request.data.get("iccids"))]
     reason, notes, email = (request.text(name) for name in ("reason", "notes", "email"))
     problem = _problem(iccids, reason, notes, email)
     if problem:  # only one is told, and not under the field's name
         raise refused(422, problem)
-    reasons = world.options.refund_reasons
+    reasons = state.options.refund_reasons
     if reasons is not None and reason not in reasons:
         text = f"The selected reason is invalid. It must be one of the following: {', '.join(reasons)}"
         raise invalid({"reason": text})
-    foreign = [iccid for iccid in iccids if not _ours(world, iccid)]
+    foreign = [iccid for iccid in iccids if not _ours(state, iccid)]
     if foreign:
         raise refused(422, f"The following ICCIDs do not belong to your company: {', '.join(foreign)}")
-    number = refunds.ask(world, iccids, reason, notes, email)
+    number = refunds.create(state, iccids, reason, notes, email)
     if fault.twin:
-        refunds.ask(world, iccids, reason, notes, email)
-    answer: dict[str, Any] = {"refund_id": refunds.shown_id(world, number), "created_at": minute(time.time())}
+        refunds.create(state, iccids, reason, notes, email)
+    answer: dict[str, Any] = {"refund_id": refunds.shown_id(state, number), "created_at": minute(time.time())}
     return success(answer, 202)
 
 
@@ -56,9 +56,9 @@ def _problem(iccids: list[str], reason: str, notes: str, email: str) -> str:
     return ""
 
 
-def _ours(world: World, iccid: str) -> bool:
+def _ours(state: EmulatorState, iccid: str) -> bool:
     try:
-        find_esim(world, iccid)
+        find_esim(state, iccid)
     except ApiError:
         return False
     return True

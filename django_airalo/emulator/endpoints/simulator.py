@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django_airalo.emulator import courier
+from django_airalo.emulator import webhooks
 from django_airalo.emulator.errors import error_only, invalid
 from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.messages import Request, Response, php_json
 from django_airalo.emulator.order_bodies import answer
 from django_airalo.emulator.orders import new_request_id
+from django_airalo.emulator.state import EmulatorState
 from django_airalo.emulator.webhook_bodies import LOW_DATA_LEVELS, credit_limit_body, low_data_body, success_body
-from django_airalo.emulator.world import World
 
 from .checks import whole_number
 
@@ -24,36 +24,36 @@ EVENTS = {
 }
 
 
-def webhook(world: World, request: Request, fault: Fault) -> Response:
+def webhook(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Send a made-up notification, to ``webhook_url`` or to the opted-in address, before answering."""
     event = request.text("event")
     if event not in EVENTS:
         raise invalid({"event": f"Event must be one of: {', '.join(EVENTS)}"})
-    body = _body(world, request, event)
-    url = request.text("webhook_url") or _opted_in(world, event)
-    pushed = courier.valid_url(url) and world.courier.push(url, php_json(body), event)
-    if pushed != 200:
+    body = _body(state, request, event)
+    url = request.text("webhook_url") or _opted_in(state, event)
+    status = webhooks.send(state, url, php_json(body), event) if webhooks.valid_url(url) else None
+    if status != 200:
         raise error_only(400, f"Could not push data to {url}")
     return Response.of(200, {"success": "Notification sent"})
 
 
-def _opted_in(world: World, event: str) -> str:
+def _opted_in(state: EmulatorState, event: str) -> str:
     by_webhook, by_email = EVENTS[event]
-    row = world.ledger.row("SELECT contact_point FROM optins WHERE type = ?", (by_webhook,))
+    row = state.ledger.row("SELECT contact_point FROM optins WHERE type = ?", (by_webhook,))
     if row:
         return str(row["contact_point"])
-    if by_email and world.ledger.row("SELECT 1 FROM optins WHERE type = ?", (by_email,)):
+    if by_email and state.ledger.row("SELECT 1 FROM optins WHERE type = ?", (by_email,)):
         raise error_only(400, "User is not configured for webhook push")
     raise error_only(400, "User is not opted in")
 
 
-def _body(world: World, request: Request, event: str) -> dict[str, Any]:
+def _body(state: EmulatorState, request: Request, event: str) -> dict[str, Any]:
     iccid = request.text("iccid") or "8900000000000000123"
     if event == "low_data_notification":
         kind = request.text("type")
         if kind not in LOW_DATA_LEVELS:
             raise invalid({"type": f"Type must be one of: {', '.join(LOW_DATA_LEVELS)}"})
-        bought = world.ledger.row(
+        bought = state.ledger.row(
             "SELECT package_id FROM purchases JOIN esims ON purchases.id = esims.purchase_id WHERE esims.iccid = ?",
             (iccid,),
         )
@@ -63,12 +63,12 @@ def _body(world: World, request: Request, event: str) -> dict[str, Any]:
         if level not in (50, 70, 80, 90):
             raise invalid({"level": "Level must be one of: 50, 70, 80, 90"})
         return credit_limit_body(level, 225.35)
-    purchase = world.ledger.row(
+    purchase = state.ledger.row(
         "SELECT purchases.* FROM purchases JOIN esims ON purchases.id = esims.purchase_id WHERE esims.iccid = ?",
         (iccid,),
     )
     if purchase is None:
-        package = next(iter(world.catalogue.packages))
+        package = next(iter(state.catalogue.packages))
         purchase = {
             "id": 1,
             "code": "20260101-000001",
@@ -80,8 +80,8 @@ def _body(world: World, request: Request, event: str) -> dict[str, Any]:
             "plan": '{"quantity_sent": 1}',
             "request_id": new_request_id(),
         }
-        order = answer(world, purchase)
+        order = answer(state, purchase)
         order["sims"] = [{"id": 1, "iccid": iccid, "lpa": "rsp.example.com", "matching_id": "TEST"}]
     else:
-        order = answer(world, purchase)
-    return success_body(order, purchase["request_id"], world.options.webhook_shape)
+        order = answer(state, purchase)
+    return success_body(order, purchase["request_id"], state.options.webhook_shape)

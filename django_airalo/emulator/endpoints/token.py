@@ -11,12 +11,12 @@ import time
 from django_airalo.emulator.errors import invalid, refused
 from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.messages import Request, Response, success
-from django_airalo.emulator.world import World
+from django_airalo.emulator.state import EmulatorState
 
 
-def create(world: World, request: Request, fault: Fault) -> Response:
+def create(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Issue an access token for client id and secret."""
-    options = world.options
+    options = state.options
     problems = {
         name: f"The {name.replace('_', ' ')} field is required."
         for name in ("client_id", "client_secret", "grant_type")
@@ -32,7 +32,7 @@ def create(world: World, request: Request, fault: Fault) -> Response:
         raise refused(401, "Client authentication failed")
     now = time.time()
     access_token = long_token(now, options.token_lifetime)
-    world.ledger.insert("tokens", token=access_token, issued_at=now, expires_at=now + options.token_lifetime)
+    state.ledger.insert("tokens", token=access_token, issued_at=now, expires_at=now + options.token_lifetime)
     return success({"token_type": "Bearer", "expires_in": options.token_lifetime, "access_token": access_token})
 
 

@@ -12,18 +12,17 @@ from django_airalo.emulator.errors import business, invalid
 from django_airalo.emulator.faults import Fault
 from django_airalo.emulator.messages import Request, Response, success
 from django_airalo.emulator.orders import refuse, spend
+from django_airalo.emulator.state import EmulatorState
 from django_airalo.emulator.times import timestamp
-from django_airalo.emulator.world import World
 
 from .checks import whole_number
 
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-MOST = 100  # vouchers of one kind with one call
 LARGEST = 100_000  # amount, and uses of one voucher
 LONGEST_CODE = 255
 
 
-def esim(world: World, request: Request, fault: Fault) -> Response:
+def esim(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Make voucher codes for eSIMs, which travellers redeem in Airalo's app; all of them or none.
 
     Whether Airalo bills them when they are made or when they are redeemed is not documented; see the option
@@ -35,48 +34,51 @@ def esim(world: World, request: Request, fault: Fault) -> Response:
     if not isinstance(wanted, list):
         raise invalid({"vouchers": "The vouchers must be an array."})
     problems: dict[str, str] = {}
-    items = [_item(world, place, item, problems) for place, item in enumerate(wanted)]
+    items = [_item(state, position, item, problems) for position, item in enumerate(wanted)]
     if problems:
         raise invalid(problems)
     for package, _, _ in items:
-        refuse(world, package)
-    free = world.options.sandbox or not world.options.charge_vouchers
-    prices = [Decimal(0) if free else Decimal(str(world.unit_price(package))) for package, _, _ in items]
+        refuse(state, package)
+    free = state.options.sandbox or not state.options.charge_vouchers
+    prices = [Decimal(0) if free else Decimal(str(state.unit_price(package))) for package, _, _ in items]
     total = sum((price * item[1] for price, item in zip(prices, items, strict=True)), Decimal(0))
-    with world.ledger.transaction():
-        if total > world.ledger.balance:
-            raise business(11, f"{world.ledger.balance}")
-        spend(world, total)
+    with state.ledger.transaction():
+        if total > state.ledger.balance:
+            raise business(11, f"{state.ledger.balance}")
+        spend(state, total)
         answers = []
         for price, (package, quantity, reference) in zip(prices, items, strict=True):
             codes = [_code() for _ in range(quantity)]
             for code in codes:
-                _keep(world, "esim", code, price, package_id=package.id, booking_reference=reference)
+                _keep(state, "esim", code, price, package_id=package.id, booking_reference=reference)
             answers.append({"package_id": package.id, "codes": codes, "booking_reference": reference})
     return success(answers)
 
 
-def _item(world: World, place: int, item: Any, problems: dict[str, str]) -> tuple[Package, int, str | None]:
+def _item(state: EmulatorState, position: int, item: Any, problems: dict[str, str]) -> tuple[Package, int, str | None]:
     """Return package, quantity and reference; what is wrong is added to ``problems`` (then they mean nothing)."""
     fields = item if isinstance(item, dict) else {}
-    package = world.package(str(fields.get("package_id") or ""))
+    package = state.package(str(fields.get("package_id") or ""))
     quantity = whole_number(fields.get("quantity"))
     if package is None:
-        name = f"vouchers.{place}.package_id"
+        name = f"vouchers.{position}.package_id"
         problems[name] = f"The selected {name} is invalid"
-        package = next(iter(world.catalogue.packages.values()))
-    if quantity is None or not 1 <= quantity <= MOST:
-        name = f"vouchers.{place}.quantity"
-        problems[name] = f"The {name} must be between 1 and {MOST}."
+        package = next(iter(state.catalogue.packages.values()))
+    most = state.options.most_vouchers
+    if quantity is None or quantity < 1 or (most is not None and quantity > most):
+        name = f"vouchers.{position}.quantity"
+        problems[name] = (
+            f"The {name} must be at least 1." if most is None else f"The {name} must be between 1 and {most}."
+        )
     reference = fields.get("booking_reference")
     return package, quantity or 0, None if reference is None else str(reference)
 
 
-def airmoney(world: World, request: Request, fault: Fault) -> Response:
+def airmoney(state: EmulatorState, request: Request, fault: Fault) -> Response:
     """Make vouchers for credit in Airalo's app. However many are made, one is answered: no more is documented."""
     amount, problems = _amount(request)
     numbers = {"quantity": request.data.get("quantity"), "usage_limit": request.data.get("usage_limit") or 1}
-    for name, most in (("quantity", MOST), ("usage_limit", LARGEST)):
+    for name, most in (("quantity", state.options.most_vouchers or LARGEST), ("usage_limit", LARGEST)):
         number = whole_number(numbers[name])
         if number is None or not 1 <= number <= most:
             problems[name] = f"The {name.replace('_', ' ')} must be between 1 and {most}."
@@ -86,16 +88,16 @@ def airmoney(world: World, request: Request, fault: Fault) -> Response:
         problems["voucher_code"] = f"The voucher code may not be greater than {LONGEST_CODE} characters."
     elif code and numbers["quantity"] != 1:
         problems["quantity"] = "The selected voucher code allows a maximum quantity of 1."
-    elif code and world.ledger.row("SELECT 1 FROM vouchers WHERE code = ?", (code,)):
+    elif code and state.ledger.row("SELECT 1 FROM vouchers WHERE code = ?", (code,)):
         problems["voucher_code"] = "The voucher code has already been taken."
     if problems or amount is None:
         raise invalid(problems)
     is_paid = str(request.data.get("is_paid", False)).lower() in ("1", "true")
     kept = {"amount": str(amount), "usage_limit": numbers["usage_limit"], "is_paid": is_paid}
     now = time.time()
-    with world.ledger.transaction():
+    with state.ledger.transaction():
         made = [
-            (_keep(world, "airmoney", each, Decimal(0), **kept), each) for each in _codes(code, numbers["quantity"])
+            (_keep(state, "airmoney", each, Decimal(0), **kept), each) for each in _codes(code, numbers["quantity"])
         ]
     number, first = made[0]
     return success(
@@ -131,5 +133,5 @@ def _code() -> str:
     return "".join(secrets.choice(LETTERS) for _ in range(8))
 
 
-def _keep(world: World, kind: str, code: str, price: Decimal, **more: Any) -> int:
-    return world.ledger.insert("vouchers", kind=kind, code=code, price=f"{price:.2f}", at=time.time(), **more)
+def _keep(state: EmulatorState, kind: str, code: str, price: Decimal, **more: Any) -> int:
+    return state.ledger.insert("vouchers", kind=kind, code=code, price=f"{price:.2f}", at=time.time(), **more)

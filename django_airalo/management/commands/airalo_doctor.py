@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from django_airalo import services
+from django_airalo.services import operations
 
 
 class Command(BaseCommand):
@@ -27,22 +28,22 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not 0 <= options["wait"] <= 600:
             raise CommandError(_("--wait %(value)s: give seconds from 0 to 600.") % {"value": options["wait"]})
-        findings = []
-        for finding in services.examine(simulate=options["simulate"], wait=options["wait"]):
-            findings.append(finding)
+        results = []
+        for result in operations.run_health_checks(simulate=options["simulate"], wait=options["wait"]):
+            results.append(result)
             if not options["json"]:
-                self._show(finding)
+                self._show(result)
         bad_levels = ("fail", "warn") if options["strict"] else ("fail",)
-        bad = [finding.check for finding in findings if finding.level in bad_levels]
+        bad = [result.check for result in results if result.level in bad_levels]
         if options["json"]:
-            self.stdout.write(json.dumps({"ok": not bad, "findings": [asdict(finding) for finding in findings]}))
+            self.stdout.write(json.dumps({"ok": not bad, "results": [asdict(result) for result in results]}))
         if bad:
-            raise CommandError(_("Not right: %(names)s.") % {"names": ", ".join(bad)})
+            raise CommandError(_("Failed checks: %(names)s.") % {"names": ", ".join(bad)})
 
-    def _show(self, finding: services.doctor.Finding) -> None:
+    def _show(self, result: services.doctor.CheckResult) -> None:
         paint = {"pass": self.style.SUCCESS, "warn": self.style.WARNING, "fail": self.style.ERROR}
-        level = paint.get(finding.level, str)(f"{finding.level:4}")
-        self.stdout.write(f"{level}  {finding.check:20}  {finding.message}")
-        if finding.remedy:
-            self.stdout.write(f"{'':28}→ {finding.remedy}")
+        level = paint.get(result.level, str)(f"{result.level:4}")
+        self.stdout.write(f"{level}  {result.check:20}  {result.message}")
+        if result.remedy:
+            self.stdout.write(f"{'':28}→ {result.remedy}")
         self.stdout.flush()

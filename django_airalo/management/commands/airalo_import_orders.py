@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_airalo import services
 from django_airalo.exceptions import AiraloError
+from django_airalo.services import operations
 
 
 def _day(text: str) -> date:
@@ -18,7 +18,7 @@ def _day(text: str) -> date:
 
 
 class Command(BaseCommand):
-    help = "Take over orders that were made outside of this shop, with their eSIMs. No receiver hears of them."
+    help = "Take over orders that were made outside of this shop, with their eSIMs. No signals are sent for them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--since", metavar="DATE", type=_day, help="only orders made on this day or later")
@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            report = services.import_orders(
+            report = operations.import_orders(
                 since=options["since"], until=options["until"], dry_run=options["dry_run"], progress=self._show
             )
         except AiraloError as error:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_airalo.exceptions import AiraloConfigurationError
-from django_airalo.services.encryption import encrypted_columns, rotate_column
+from django_airalo.services.core.key_rotation import encrypted_columns, rotate_column
 
 
 class Command(BaseCommand):
@@ -33,8 +33,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         if unreadable:
             text = ngettext(
-                "%d value fits none of the keys. It was left as it is.",
-                "%d values fit none of the keys. They were left as they are.",
+                "%d value cannot be decrypted with any configured key. It was left as it is.",
+                "%d values cannot be decrypted with any configured key. They were left as they are.",
                 unreadable,
             )
             raise CommandError(text % unreadable)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from django_airalo import services
 
-logger = logging.getLogger("django_airalo.recovery")
+logger: logging.Logger = logging.getLogger("django_airalo.sweep")
 
 #: Seconds: a day.
 LONGEST_PAUSE = 24 * 3600
@@ -45,12 +45,12 @@ class Command(BaseCommand):
                 try:
                     self._sweep(limit, quiet=True)
                 except (DatabaseError, InterfaceError):  # it may be back at the next turn
-                    logger.exception("The database is away; the next sweep follows in %s s", pause)
+                    logger.exception("The database is not available; the next sweep follows in %s s", pause)
                 time.sleep(pause)
         except KeyboardInterrupt:
             self.stdout.write(_("Stopped."))
 
     def _sweep(self, limit: int, *, quiet: bool) -> None:
-        report = services.sweep(limit)
+        report = services.sweep(limit=limit)
         if report or not quiet:
             self.stdout.write(" ".join(f"{name}={count}" for name, count in vars(report).items()))

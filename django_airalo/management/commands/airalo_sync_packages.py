@@ -3,15 +3,13 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
 from django_airalo import services
-from django_airalo.exceptions import AiraloError, SyncRunningError
+from django_airalo.management.sync import SyncCommand
 
 BAR_WIDTH = 30
 
 
-class Command(BaseCommand):
+class Command(SyncCommand):
     help = "Bring the mirror of Airalo's catalogue up to date. Airalo asks for this at least once an hour."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -19,17 +17,11 @@ class Command(BaseCommand):
             "--force", action="store_true", help="also if more than half of the packages on sale would be withdrawn"
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def sync(self, **options: Any) -> object:
         try:
-            report = services.sync_packages(force=options["force"], progress=self._progress)
-        except SyncRunningError as error:
-            self.stdout.write(str(error))
-            return
-        except AiraloError as error:
-            raise CommandError(str(error)) from error
+            return services.sync_packages(force=options["force"], progress=self._progress)
         finally:
             self._progress(0, None)
-        self.stdout.write(" ".join(f"{name}={count}" for name, count in vars(report).items()))
 
     def _progress(self, done: int, total: int | None) -> None:
         """A bar while pages come, on a terminal only; ``(0, None)`` wipes it."""

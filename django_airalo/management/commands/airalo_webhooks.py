@@ -10,20 +10,20 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from django_airalo import services
 from django_airalo.client.payloads import NotificationData
 from django_airalo.conf import conf
 from django_airalo.exceptions import AiraloError
 from django_airalo.models import WebhookEvent
-from django_airalo.services.masking import masked
-from django_airalo.services.opt_ins import EVENTS, TYPES, WEBHOOK_TYPES
+from django_airalo.services import operations
+from django_airalo.services.core.redaction import redact
+from django_airalo.services.webhooks.opt_in import EVENTS, TYPES, WEBHOOK_TYPES
 
 
 class Command(BaseCommand):
-    help = "See and change which webhooks Airalo sends, and have it send a test webhook."
+    help = "See and change which webhooks Airalo sends, have it send a test webhook, and process kept ones again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("action", choices=["status", "opt-in", "opt-out", "simulate"])
+        parser.add_argument("action", choices=["status", "opt-in", "opt-out", "simulate", "process-again"])
         parser.add_argument(
             "--type",
             action="append",
@@ -39,6 +39,9 @@ class Command(BaseCommand):
             action="append",
             help="opt-in: per cent of the credit limit, may be repeated; simulate: data_75 … expire_3, or a per cent",
         )
+        parser.add_argument(
+            "--reference", action="append", default=[], help="for process-again: of which order; may be repeated"
+        )
         parser.add_argument("--iccid", default="", help="for simulate: of which eSIM")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,13 +50,14 @@ class Command(BaseCommand):
             "opt-in": self._opt_in,
             "opt-out": self._opt_out,
             "simulate": self._simulate,
+            "process-again": self._process_again,
         }
         actions[options["action"]](options)
 
     def _status(self, options: dict[str, Any]) -> None:
-        self._say(_("The shop's address: %(address)s") % {"address": conf.delivery_url or "–"})
-        told = self._asking(services.webhook_status)
-        self._say(_("Airalo tells of this opt-in: %(opt_in)s") % {"opt_in": _line(told) if told else "–"})
+        self._say(_("The shop's address: %(address)s") % {"address": conf.webhook_delivery_url or "–"})
+        opt = self._asking(operations.get_opt_in)
+        self._say(_("Airalo returned this opt-in: %(opt_in)s") % {"opt_in": _line(opt) if opt else "–"})
         self._say(
             _(
                 "Airalo's answer holds one opt-in, and how it chooses among several is not documented: there may be "
@@ -77,15 +81,15 @@ class Command(BaseCommand):
         contact = {name: options[name] for name in ("webhook_url", "email", "language")}
 
         def opt_in(kind: str) -> None:
-            told = services.opt_in(kind, levels=levels, **contact)
-            self._say(_("Opted in: %(opt_in)s") % {"opt_in": _line(told) if told else kind})
+            opt = operations.opt_in(kind, levels=levels, **contact)
+            self._say(_("Opted in: %(opt_in)s") % {"opt_in": _line(opt) if opt else kind})
 
         self._each(options, opt_in)
         self._warn_of_sandbox()
 
     def _opt_out(self, options: dict[str, Any]) -> None:
         def opt_out(kind: str) -> None:
-            services.opt_out(kind)
+            operations.opt_out(kind)
             self._say(_("Opted out: %(type)s") % {"type": kind})
 
         self._each(options, opt_out)
@@ -95,11 +99,15 @@ class Command(BaseCommand):
         if more:
             raise CommandError(_("Give one --level to simulate."))
         words = self._asking(
-            lambda: services.simulate_webhook(
+            lambda: operations.simulate_webhook(
                 options["event"], level=level, iccid=options["iccid"], webhook_url=options["webhook_url"]
             )
         )
         self._say(_("Airalo says: %(words)s") % {"words": words})
+
+    def _process_again(self, options: dict[str, Any]) -> None:
+        for event in operations.process_webhooks_again(options["reference"]):
+            self._say(f"{event}: {event.get_status_display()} {event.error}".rstrip())
 
     def _each(self, options: dict[str, Any], act: Callable[[str], None]) -> None:
         """Act on each type, also if one of them fails."""
@@ -117,25 +125,25 @@ class Command(BaseCommand):
             return ask()
         except ValidationError as error:
             problems = [f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items()]
-            raise CommandError(masked(" ".join(problems))) from error
+            raise CommandError(redact(" ".join(problems))) from error
         except AiraloError as error:
-            raise CommandError(masked(str(error))) from error
+            raise CommandError(redact(str(error))) from error
 
     def _warn_of_sandbox(self) -> None:
         if conf.SANDBOX:
             self._say(_("The account is in sandbox mode (AIRALO_SANDBOX): Airalo sends no webhooks there."))
 
     def _say(self, line: str) -> None:
-        self.stdout.write(masked(line))
+        self.stdout.write(redact(line))
 
 
-def _line(told: NotificationData) -> str:
-    levels = ",".join(map(str, told.levels))
+def _line(opt: NotificationData) -> str:
+    levels = ",".join(map(str, opt.levels))
     parts = [
-        told.type,
+        opt.type,
         "->",
-        told.contact_point,
+        opt.contact_point,
         levels and f"levels={levels}",
-        told.language and f"language={told.language}",
+        opt.language and f"language={opt.language}",
     ]
     return " ".join(filter(None, parts))

@@ -14,16 +14,17 @@ from django_airalo.client import get_client
 from django_airalo.conf import conf
 from django_airalo.exceptions import AiraloError, AiraloRateLimitError, IPAddressNotAllowedError
 from django_airalo.models import WebhookEvent
-from django_airalo.services import database, opt_ins
+from django_airalo.services.core import database
+from django_airalo.services.webhooks import opt_in
 
-from .finding import Check, Examination, Finding, fail, passed, skip, warn
+from .result import Check, CheckContext, CheckResult, fail, passed, skip, warn
 
 #: Seconds that clocks may differ. Beyond the second number tokens and limits go wrong.
 SKEW, BAD_SKEW = 30, 300
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104  compared, not bound
 
 
-def credentials(examination: Examination) -> Finding:
+def credentials(context: CheckContext) -> CheckResult:
     missing = [name for name in ("CLIENT_ID", "CLIENT_SECRET") if not getattr(conf, name)]
     if missing:
         return fail(
@@ -33,7 +34,7 @@ def credentials(examination: Examination) -> Finding:
     return passed(_("AIRALO_CLIENT_ID and AIRALO_CLIENT_SECRET are set."))
 
 
-def token(examination: Examination) -> Finding:
+def token(context: CheckContext) -> CheckResult:
     try:
         get_client().get_token()
     except AiraloError as error:
@@ -41,17 +42,17 @@ def token(examination: Examination) -> Finding:
     return passed(_("There is an access token for %(url)s.") % {"url": conf.BASE_URL})
 
 
-def clock(examination: Examination) -> Finding:
+def clock(context: CheckContext) -> CheckResult:
     """Airalo's clock (the Date of any answer) and the database's, against this machine's."""
-    remedy = _("Keep the clock of this machine by NTP.")
+    remedy = _("Synchronise the clock of this machine by NTP.")
     before = datetime.now(UTC)
-    ours = database.now()
+    ours = database.db_now()
     skews = {_("the database's"): abs((ours - before).total_seconds())}
     try:
         answer = requests.head(conf.BASE_URL, timeout=_timeout(), allow_redirects=False)
         theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
     except (requests.RequestException, ValueError):
-        note = " " + _("Airalo's could not be read.")
+        note = " " + _("Airalo's clock could not be read.")
     else:
         note = ""
         skews[_("Airalo's")] = abs((theirs.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds())
@@ -62,40 +63,40 @@ def clock(examination: Examination) -> Finding:
     return warn(message, remedy) if max(skews.values()) > SKEW or note else passed(message)
 
 
-def balance(examination: Examination) -> Finding:
-    record = examination.balance
+def balance(context: CheckContext) -> CheckResult:
+    record = context.balance
     if isinstance(record, AiraloError):
         return fail(str(record), _("See what Airalo says, and try again."))
     if record is None:
-        return warn(_("Airalo tells no balance."), _("Look in the Partner Platform whether the account has credit."))
+        return warn(_("Airalo returned no balance."), _("Look in the Partner Platform whether the account has credit."))
     message = _("The balance is %(balance)s.") % {"balance": record}
     if record.amount <= 0 or record.is_low:
         return warn(message, _("Top it up, or orders will be refused with code 11."))
     return passed(message)
 
 
-def ip_allow_list(examination: Examination) -> Finding:
-    outcome = examination.balance
+def ip_allow_list(context: CheckContext) -> CheckResult:
+    outcome = context.balance
     if isinstance(outcome, IPAddressNotAllowedError):
         return fail(_("Airalo takes no request from this machine's address (code 89)."), outcome.remedy)
     if isinstance(outcome, AiraloError):
-        return skip(_("Airalo did not answer, so nobody knows."))
+        return skip(_("Airalo did not answer, so this is not known."))
     return passed(_("Airalo takes requests from this machine. Run it on every machine that sends orders."))
 
 
-def webhook_url(examination: Examination) -> Finding:
+def webhook_url(context: CheckContext) -> CheckResult:
     """HEAD must be answered with 200, as Airalo's probe wants; an unsigned POST with 401, as our view does."""
-    address, is_needed = conf.delivery_url, conf.ORDER_MODE != "sync"
-    bad = fail if is_needed else warn  # synchronous orders need no webhook; notices do
+    address, is_needed = conf.webhook_delivery_url, conf.ORDER_MODE != "sync"
+    bad = fail if is_needed else warn  # synchronous orders need no webhook; notifications do
     if not address and not is_needed:
-        return skip(_("AIRALO_WEBHOOK_URL is empty. Synchronous orders need none; notices and other orders do."))
+        return skip(_("AIRALO_WEBHOOK_URL is empty. Synchronous orders need none; notifications and other orders do."))
     if not address:
         return bad(
             _("AIRALO_WEBHOOK_URL is empty."), _("Set it to the public address of the view django_airalo:webhook.")
         )
     if urlsplit(address).hostname in _LOCAL_HOSTS and urlsplit(conf.BASE_URL).hostname not in _LOCAL_HOSTS:
         return bad(
-            _("Airalo cannot reach %(address)s: it is this machine's own name for itself.") % {"address": address},
+            _("Airalo cannot reach %(address)s: the address is local to this machine.") % {"address": address},
             _("Set AIRALO_WEBHOOK_URL to the shop's public address."),
         )
     try:
@@ -110,39 +111,39 @@ def webhook_url(examination: Examination) -> Finding:
     values = {"address": address, "head": head, "post": post}
     if head != 200:
         return bad(
-            _("HEAD %(address)s is answered with %(head)s; Airalo wants 200.") % values,
-            _("Lead the address to the view django_airalo:webhook, without a redirect or a login before it."),
+            _("HEAD %(address)s is answered with %(head)s; Airalo requires 200.") % values,
+            _("Route the address to the view django_airalo:webhook, without a redirect or a login before it."),
         )
     if post != 401:
         return bad(
             _("An unsigned POST to %(address)s is answered with %(post)s, not with 401: it is not our view.") % values,
-            _("Lead the address to the view django_airalo:webhook, and let nothing before it answer."),
+            _("Route the address to the view django_airalo:webhook, and let nothing before it answer."),
         )
     return passed(
         _("%(address)s answers as it should, from here. Only --simulate shows that Airalo reaches it.") % values
     )
 
 
-def webhook_delivery(examination: Examination) -> Finding:
-    """A webhook signed by Airalo, there and back. Not by default: Airalo allows few, and receivers hear of it."""
-    if not examination.simulate:
+def webhook_delivery(context: CheckContext) -> CheckResult:
+    """Have Airalo send a signed webhook. Not by default: Airalo allows few, and receivers get it."""
+    if not context.simulate:
         return skip(_("Give --simulate to have Airalo send a test webhook."))
-    before = database.now()
+    before = database.db_now()
     remedy = _(
         "See the log django_airalo.webhooks for a refusal (AIRALO_WEBHOOK_SECRETS, AIRALO_WEBHOOK_URL_TOKEN) and the "
         "firewall for the rest."
     )
     try:
-        opt_ins.simulate_webhook("low_data_notification")
+        opt_in.simulate_webhook("low_data_notification")
     except AiraloRateLimitError as error:
         return skip(str(error))
     except AiraloError as error:
         return fail(str(error), remedy)
-    deadline = time.monotonic() + examination.wait
+    deadline = time.monotonic() + context.wait
     while True:
-        for event in WebhookEvent.objects.filter(last_received_at__gte=before):
+        for event in WebhookEvent.primary.filter(last_received_at__gte=before):
             if _is_low_data(event):
-                values = {"reading": event.signature_reading}
+                values = {"reading": event.signature_encoding}
                 return passed(_("Airalo's test webhook arrived, signed over: %(reading)s.") % values)
         if time.monotonic() > deadline:
             return fail(_("Airalo says that it sent a test webhook, but none was kept."), remedy)
@@ -150,26 +151,26 @@ def webhook_delivery(examination: Examination) -> Finding:
 
 
 def _is_low_data(event: WebhookEvent) -> bool:
-    """Whether it can be the test webhook, also if no worker has interpreted it yet. Orders' webhooks arrive, too."""
+    """Return whether it can be the test webhook, even if no worker has interpreted it yet."""
     return event.kind == WebhookEvent.Kind.LOW_DATA or (
         event.status == WebhookEvent.Status.RECEIVED and b'"level"' in event.body_bytes
     )
 
 
-def opted_in(examination: Examination) -> Finding:
+def opted_in(context: CheckContext) -> CheckResult:
     remedy = _("Run: manage.py airalo_webhooks opt-in")
     try:
-        told = opt_ins.webhook_status()
+        current = opt_in.get_opt_in()
     except AiraloError as error:
         return warn(str(error), _("Try again."))
-    if told is None:
+    if current is None:
         return warn(
-            _("Airalo tells of no opt-in, so notices of low data and of the credit limit may not come."), remedy
+            _("Airalo returned no opt-in, so notifications of low data and of the credit limit may not come."), remedy
         )
-    values = {"type": told.type, "address": told.contact_point}
-    if told.type in opt_ins.WEBHOOK_TYPES and told.contact_point != conf.delivery_url:
+    values = {"type": current.type, "address": current.contact_point}
+    if current.type in opt_in.WEBHOOK_TYPES and current.contact_point != conf.webhook_delivery_url:
         return warn(_("Airalo sends %(type)s to %(address)s, not to this shop.") % values, remedy)
-    return passed(_("Airalo tells of the opt-in %(type)s. It tells of one only; others are not known.") % values)
+    return passed(_("Airalo returned the opt-in %(type)s. It returns only one; others are not known.") % values)
 
 
 def _timeout() -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Checks of the shop's own side: settings, database, cache, workers, and what waits for a person."""
+"""Checks of the shop's own side: settings, database, cache, workers, and what needs an operator."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ from django.core.cache import caches
 from django.core.cache.backends.db import DatabaseCache
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_airalo.conf import conf
 from django_airalo.exceptions import DecryptionError
-from django_airalo.models import EsimOrder, ExchangeRate, Package, Refund, Voucher
+from django_airalo.models import EsimOrder, ExchangeRate, Package, Refund, SubmissionPause, Voucher
 from django_airalo.models.fields import decrypt, is_current
-from django_airalo.models.outgoing import OutgoingQuerySet
-from django_airalo.models.pricing import fresh_rates
-from django_airalo.models.signalled import Signalled
-from django_airalo.services import account, database, encryption, heartbeats, nudges, syncs
-from django_airalo.services.masking import masked
+from django_airalo.models.mixins import SignalOutbox
+from django_airalo.models.outbound import OutboundRequestQuerySet
+from django_airalo.services.account import pauses
+from django_airalo.services.catalogue import sync_runs
+from django_airalo.services.catalogue.prices import fresh_rates
+from django_airalo.services.core import database, deployment, heartbeats, key_rotation
+from django_airalo.services.core.enqueue import find_task, task_problem
+from django_airalo.services.core.redaction import redact
 
-from .finding import LATELY, Check, Examination, Finding, fail, passed, skip, warn
+from .result import LATELY, Check, CheckContext, CheckResult, fail, passed, skip, warn
 
 #: A sweep every minute is what the documents ask for.
 SWEEP_SEEN = timedelta(minutes=5)
@@ -45,25 +49,25 @@ _PUT = (
 )
 
 
-def system_checks(examination: Examination) -> Finding:
+def system_checks(context: CheckContext) -> CheckResult:
     found = checks.run_checks(tags=["airalo"], include_deployment_checks=True)
     ours = [message for message in found if not message.is_silenced()]
     if not ours:
-        return passed(_("The system checks have nothing to say."))
+        return passed(_("The system checks found nothing."))
     text = " ".join(f"{message.id}: {message.msg}" for message in ours)
     remedy = _("Run: manage.py check --deploy")
     return fail(text, remedy) if any(message.is_serious() for message in ours) else warn(text, remedy)
 
 
-def the_database(examination: Examination) -> Finding:
-    alias = database.alias()
-    database.now()
+def the_database(context: CheckContext) -> CheckResult:
+    alias = database.primary_alias()
+    database.db_now()
     values = {"alias": alias, "vendor": connections[alias].vendor}
     return passed(_("The database %(alias)r (%(vendor)s) answers.") % values)
 
 
-def migrations(examination: Examination) -> Finding:
-    executor = MigrationExecutor(connections[database.alias()])
+def migrations(context: CheckContext) -> CheckResult:
+    executor = MigrationExecutor(connections[database.primary_alias()])
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes("django_airalo"))
     if plan:
         names = ", ".join(migration.name for migration, _backwards in plan)
@@ -71,11 +75,11 @@ def migrations(examination: Examination) -> Finding:
     return passed(_("All migrations are applied."))
 
 
-def encryption_keys(examination: Examination) -> Finding:
-    """The oldest and the newest values of each column can be decrypted."""
+def encryption_keys(context: CheckContext) -> CheckResult:
+    """Check that the oldest and newest values of each encrypted column can be decrypted."""
     counts: Counter[str] = Counter()
-    for model, column in encryption.encrypted_columns():
-        rows = encryption.as_stored(model, column)
+    for model, column in key_rotation.encrypted_columns():
+        rows = key_rotation.as_stored(model, column)
         # By their keys, since both ends of a small table are the same rows.
         both_ends = {pk: stored for order in ("pk", "-pk") for pk, stored in rows.order_by(order)[:SAMPLE]}
         for stored in both_ends.values():
@@ -83,8 +87,8 @@ def encryption_keys(examination: Examination) -> Finding:
     values = {"read": sum(counts.values()), "lost": counts["lost"], "old": counts["old"]}
     if counts["lost"]:
         text = ngettext(
-            "%(lost)d of %(read)d stored secrets fits none of the keys.",
-            "%(lost)d of %(read)d stored secrets fit none of the keys.",
+            "%(lost)d of %(read)d stored secrets cannot be decrypted with any configured key.",
+            "%(lost)d of %(read)d stored secrets cannot be decrypted with any configured key.",
             counts["lost"],
         )
         return fail(
@@ -99,7 +103,7 @@ def encryption_keys(examination: Examination) -> Finding:
         )
         return warn(
             text % values,
-            _("Run: manage.py airalo_rotate_keys. Let no key go before."),
+            _("Run: manage.py airalo_rotate_keys. Remove no key before that."),
         )
     if not values["read"]:
         return passed(_("No secret is stored yet."))
@@ -119,8 +123,8 @@ def _other_key(stored: str) -> str:
     return "old"
 
 
-def cache(examination: Examination) -> Finding:
-    """What another process puts into the cache can be read here."""
+def cache(context: CheckContext) -> CheckResult:
+    """Check that what another process puts into the cache can be read here."""
     if not os.environ.get("DJANGO_SETTINGS_MODULE"):
         return skip(_("DJANGO_SETTINGS_MODULE is not set, so no other process can be started with these settings."))
     key, value = f"django_airalo:doctor:{secrets.token_hex(8)}", secrets.token_hex(8)
@@ -134,7 +138,7 @@ def cache(examination: Examination) -> Finding:
     if done.returncode:
         if isinstance(caches[conf.CACHE_ALIAS], DatabaseCache):
             remedy = _("Run: manage.py createcachetable")
-        cause = masked(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])[:300]
+        cause = redact(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])[:300]
         return fail(_("Another process could not write into the cache: %(cause)s") % {"cause": cause}, remedy)
     if caches[conf.CACHE_ALIAS].get(key) != value:
         # One process for development can do without.
@@ -144,53 +148,71 @@ def cache(examination: Examination) -> Finding:
     return passed(_("The cache %(alias)r is shared between processes.") % {"alias": conf.CACHE_ALIAS})
 
 
-def workers(examination: Examination) -> Finding:
-    """A task that is enqueued now is done within the time to wait."""
-    before = database.now()
-    task = nudges.find_task("ping")
+def workers(context: CheckContext) -> CheckResult:
+    """Check that a task that is enqueued now is done within the time to wait."""
+    task = find_task("ping")
     if task is None:
+        problem = task_problem()
+        if problem is not None and not problem.is_a_choice:
+            return fail(_("No task is defined: %(reason)s") % {"reason": problem.reason}, problem.remedy)
         return warn(
             _("There is no task backend: the work is done in the customers' requests."),
             _("Configure a backend with workers in TASKS."),
         )
+    before = database.db_now()
     task.enqueue()
-    deadline = time.monotonic() + examination.wait
+    deadline = time.monotonic() + context.wait
     while True:
         seen = heartbeats.last_beat(heartbeats.TASK)
         if seen and seen >= before:
             return passed(_("A task was done within %(seconds).1f s.") % {"seconds": _seconds(seen - before)})
         if time.monotonic() > deadline:
             return fail(
-                _("No worker did a task within %(seconds)d s.") % {"seconds": examination.wait},
+                _("No worker did a task within %(seconds)d s.") % {"seconds": context.wait},
                 _("Start the workers of the backend, for the queue in AIRALO_TASK_QUEUE_NAME."),
             )
         time.sleep(0.2)
 
 
-def sweep(examination: Examination) -> Finding:
+def sweep(context: CheckContext) -> CheckResult:
     seen = heartbeats.last_beat(heartbeats.SWEEP)
     remedy = _("Run manage.py airalo_sweep every minute, or with --loop as a service.")
     if seen is None:
         return fail(_("No sweep has ever run."), remedy)
-    age = database.now() - seen
+    age = database.db_now() - seen
     message = _("The last sweep ended %(seconds)d s ago.") % {"seconds": _seconds(age)}
     return fail(message, remedy) if age > SWEEP_SEEN else passed(message)
 
 
-def submission(examination: Examination) -> Finding:
-    pause = account.active_pause()
-    if pause:
+def submission(context: CheckContext) -> CheckResult:
+    if not conf.SUBMIT:
         return fail(
-            _("No order is sent to Airalo since %(pause)s") % {"pause": pause},
-            _("Top up the balance; then orders go on by themselves."),
+            _("AIRALO_SUBMIT is False: nothing is sent to Airalo."),
+            _("Remove the setting when orders are to be sent again."),
         )
-    return passed(_("Orders are sent."))
+    active = pauses.active_pauses()
+    if not active:
+        return passed(_("Orders are sent."))
+    remedies = {
+        SubmissionPause.Kind.NO_CREDIT: _("Top up the balance; then orders go on by themselves."),
+        SubmissionPause.Kind.UNKNOWN_OUTCOMES: _(
+            "See whether Airalo has an outage (status.airalo.com), and what the unconfirmed orders say. One order at a "
+            "time is tried; the first that Airalo takes ends the pause."
+        ),
+    }
+    return fail(
+        _("No order has been sent to Airalo since %(pause)s") % {"pause": "; ".join(map(str, active))},
+        " ".join(str(remedies[SubmissionPause.Kind(pause.kind)]) for pause in active),
+    )
 
 
-def orders_late(examination: Examination) -> Finding:
+def orders_late(context: CheckContext) -> CheckResult:
     """None waits longer than it should: for somebody to look at it, or for Airalo to take it."""
-    late = EsimOrder.objects.late(database.now() - LATE)
-    if account.active_pause():
+    late = EsimOrder.primary.overdue(database.db_now() - LATE)
+    # Those that another deployment sends are counted by other_deployments.
+    others = Q(status=EsimOrder.Status.PENDING) & ~Q(deployment=deployment.identity().stamp)
+    late = late.exclude(others)
+    if not conf.SUBMIT or pauses.active_pause():
         late = late.exclude(status=EsimOrder.Status.PENDING)
     if count := late.count():
         text = ngettext(
@@ -200,15 +222,15 @@ def orders_late(examination: Examination) -> Finding:
         )
         return fail(
             text % {"count": count},
-            _("See that the sweep runs, what its log django_airalo.recovery says, and the errors of pending orders."),
+            _("See that the sweep runs, what its log django_airalo.sweep says, and the errors of pending orders."),
         )
     return passed(_("No order is late."))
 
 
-def requests_late(examination: Examination) -> Finding:
+def requests_late(context: CheckContext) -> CheckResult:
     """As ``orders_late``. Refunds may wait for each other: Airalo takes few of them."""
-    since = database.now() - REQUEST_LATE
-    if text := _requests(Refund.objects.late(since), Voucher.objects.late(since)):
+    since, stamp = database.db_now() - REQUEST_LATE, deployment.identity().stamp
+    if text := _requests(Refund.primary.overdue(since).sent_by(stamp), Voucher.primary.overdue(since).sent_by(stamp)):
         return warn(
             _("To be sent for more than an hour: %(requests)s.") % {"requests": text},
             _("See that the sweep runs, and their errors in the admin."),
@@ -216,8 +238,8 @@ def requests_late(examination: Examination) -> Finding:
     return passed(_("No refund and no voucher is late."))
 
 
-def _requests(refunds: OutgoingQuerySet[Refund], vouchers: OutgoingQuerySet[Voucher]) -> str:
-    """How many of each, in words. Empty if there are none."""
+def _requests(refunds: OutboundRequestQuerySet[Refund], vouchers: OutboundRequestQuerySet[Voucher]) -> str:
+    """Return how many of each, in words. Empty if there are none."""
     counts = refunds.count(), vouchers.count()
     parts = (
         ngettext("%(count)d refund", "%(count)d refunds", counts[0]) % {"count": counts[0]},
@@ -226,12 +248,12 @@ def _requests(refunds: OutgoingQuerySet[Refund], vouchers: OutgoingQuerySet[Vouc
     return ", ".join(part for part, count in zip(parts, counts, strict=True) if count)
 
 
-def orders_unconfirmed(examination: Examination) -> Finding:
-    count = EsimOrder.objects.unconfirmed().count()
+def orders_unconfirmed(context: CheckContext) -> CheckResult:
+    count = EsimOrder.primary.unconfirmed().count()
     if count:
         text = ngettext(
-            "%(count)d order is unconfirmed: nobody knows whether Airalo took it.",
-            "%(count)d orders are unconfirmed: nobody knows whether Airalo took them.",
+            "%(count)d order is unconfirmed: it is not known whether Airalo took it.",
+            "%(count)d orders are unconfirmed: it is not known whether Airalo took them.",
             count,
         )
         return warn(
@@ -241,12 +263,10 @@ def orders_unconfirmed(examination: Examination) -> Finding:
     return passed(_("No order is unconfirmed."))
 
 
-def orders_attention(examination: Examination) -> Finding:
-    count = EsimOrder.objects.needing_attention().count()
+def orders_attention(context: CheckContext) -> CheckResult:
+    count = EsimOrder.primary.needing_attention().count()
     if count:
-        text = ngettext(
-            "%(count)d order needs a person's attention.", "%(count)d orders need a person's attention.", count
-        )
+        text = ngettext("%(count)d order needs attention.", "%(count)d orders need attention.", count)
         return warn(
             text % {"count": count},
             _("Filter the orders in the admin by: needs attention."),
@@ -254,8 +274,8 @@ def orders_attention(examination: Examination) -> Finding:
     return passed(_("No order needs attention."))
 
 
-def requests_unconfirmed(examination: Examination) -> Finding:
-    if text := _requests(Refund.objects.unconfirmed(), Voucher.objects.unconfirmed()):
+def requests_unconfirmed(context: CheckContext) -> CheckResult:
+    if text := _requests(Refund.primary.unconfirmed(), Voucher.primary.unconfirmed()):
         return warn(
             _("Unconfirmed: %(requests)s.") % {"requests": text},
             _("Ask Airalo's support whether it has them, and decide in the admin."),
@@ -263,48 +283,48 @@ def requests_unconfirmed(examination: Examination) -> Finding:
     return passed(_("No refund and no voucher is unconfirmed."))
 
 
-def requests_flawed(examination: Examination) -> Finding:
+def requests_flawed(context: CheckContext) -> CheckResult:
     """Of late, Airalo did what it was asked to: as many codes as are paid for, and once."""
-    since = database.now() - LATELY
+    since = database.db_now() - LATELY
     flawed = (
-        Refund.objects.flawed().filter(accepted_at__gte=since),
-        Voucher.objects.flawed().filter(accepted_at__gte=since),
+        Refund.primary.flawed().filter(accepted_at__gte=since),
+        Voucher.primary.flawed().filter(accepted_at__gte=since),
     )
     if text := _requests(*flawed):
         return warn(
-            _("Taken by Airalo, but not as asked for: %(requests)s.") % {"requests": text},
+            _("Accepted by Airalo, but not as requested: %(requests)s.") % {"requests": text},
             _("See their errors in the admin, and ask Airalo's support."),
         )
-    return passed(_("Airalo took refunds and vouchers as they were asked for."))
+    return passed(_("Airalo accepted refunds and vouchers as requested."))
 
 
-def signals_stuck(examination: Examination) -> Finding:
+def signals_stuck(context: CheckContext) -> CheckResult:
     counts = {}
     for model in apps.get_app_config("django_airalo").get_models():
-        if issubclass(model, Signalled):
-            stuck = model._default_manager.filter(signal_due_at__isnull=False, signal_tries__gte=STUCK)
+        if issubclass(model, SignalOutbox):
+            stuck = model.primary.filter(signal_due_at__isnull=False, signal_tries__gte=STUCK)
             counts[model.__name__] = stuck.count()
     text = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
     if text:
         return warn(
-            _("Signals that a receiver keeps refusing: %(text)s.") % {"text": text},
+            _("Signals whose receivers keep raising: %(text)s.") % {"text": text},
             _("See signal_error in the admin, and the log django.dispatch."),
         )
     return passed(_("No signal is stuck."))
 
 
-def catalogue(examination: Examination) -> Finding:
+def catalogue(context: CheckContext) -> CheckResult:
     remedy = _("Run manage.py airalo_sync_packages every hour.")
-    if syncs.catalogue_is_stale():
+    if sync_runs.catalogue_is_stale():
         return warn(_("The catalogue was never fetched, or too long ago."), remedy)
-    count = Package.objects.on_sale().count()
+    count = Package.primary.on_sale().count()
     text = ngettext("%(count)d package is on sale.", "%(count)d packages are on sale.", count)
     return passed(text % {"count": count})
 
 
-def exchange_rates(examination: Examination) -> Finding:
-    """All rates are new enough to sell at."""
-    known, fresh = ExchangeRate.objects.count(), fresh_rates(database.now()).count()
+def exchange_rates(context: CheckContext) -> CheckResult:
+    """Check that all exchange rates are new enough to sell at."""
+    known, fresh = ExchangeRate.primary.count(), fresh_rates(ExchangeRate.primary.all(), database.db_now()).count()
     if not known:
         return skip(_("There are no exchange rates: prices are in the currencies that Airalo gives them in."))
     if old := known - fresh:

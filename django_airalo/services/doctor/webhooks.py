@@ -10,9 +10,9 @@ from django.utils.translation import ngettext
 
 from django_airalo.conf import conf
 from django_airalo.models import EsimOrder, WebhookEvent
-from django_airalo.services import database
+from django_airalo.services.core import database
 
-from .finding import LATELY, Check, Examination, Finding, passed, skip, warn
+from .result import LATELY, Check, CheckContext, CheckResult, passed, skip, warn
 
 Status = WebhookEvent.Status
 
@@ -22,10 +22,10 @@ PATIENCE = timedelta(hours=1)
 SAMPLE = 1000
 
 
-def webhooks(examination: Examination) -> Finding:
+def webhooks(context: CheckContext) -> CheckResult:
     """None was set aside, and none waits for an order that does not come."""
-    now = database.now()
-    received = WebhookEvent.objects.filter(received_at__gte=now - LATELY)
+    now = database.db_now()
+    received = WebhookEvent.primary.filter(received_at__gte=now - LATELY)
     # One query for each status, since each finds its few rows by the index of the status.
     aside = received.filter(status=Status.SET_ASIDE).count()
     waiting = received.filter(status=Status.WAITING, received_at__lte=now - PATIENCE).count()
@@ -48,12 +48,12 @@ def webhooks(examination: Examination) -> Finding:
     return passed(_("No webhook was set aside, and none waits for long."))
 
 
-def webhooks_missing(examination: Examination) -> Finding:
+def webhooks_missing(context: CheckContext) -> CheckResult:
     """Of the asynchronous orders that are completed, at least one had a webhook."""
     if conf.SANDBOX:
         return skip(_("In sandbox mode Airalo sends no webhooks."))
-    now = database.now()
-    completed = EsimOrder.objects.filter(
+    now = database.db_now()
+    completed = EsimOrder.primary.filter(
         status=EsimOrder.Status.COMPLETED,
         mode=EsimOrder.Mode.ASYNC,
         is_imported=False,
@@ -77,10 +77,10 @@ def webhooks_missing(examination: Examination) -> Finding:
     return skip(_("No asynchronous order was completed in the last days."))
 
 
-def signature(examination: Examination) -> Finding:
-    """Which form of the body Airalo's signatures fit."""
-    since = database.now() - LATELY
-    latest = WebhookEvent.objects.order_by("-id").values_list("signature_reading", "last_received_at")[:SAMPLE]
+def signature(context: CheckContext) -> CheckResult:
+    """Return which form of the body Airalo's signatures fit."""
+    since = database.db_now() - LATELY
+    latest = WebhookEvent.primary.order_by("-id").values_list("signature_encoding", "last_received_at")[:SAMPLE]
     counts = Counter(reading for reading, at in latest if at >= since)
     if not counts:
         return skip(_("No webhook has arrived in the last %(days)d days.") % {"days": LATELY.days})

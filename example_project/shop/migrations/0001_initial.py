@@ -22,9 +22,9 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='number')),
-                ('checkout_key', models.UUIDField(help_text='Of the form that was sent, so that a double click buys once.', unique=True, verbose_name='checkout key')),
+                ('checkout_key', models.UUIDField(help_text='Identifies the checkout form, so that a double click buys once.', unique=True, verbose_name='checkout key')),
                 ('email', models.EmailField(max_length=254, verbose_name='e-mail')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='paid at')),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='ordered at')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shop_orders', to=settings.AUTH_USER_MODEL, verbose_name='customer')),
             ],
             options={
@@ -53,17 +53,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='HeardSignal',
+            name='ReceivedSignal',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('event_id', models.UUIDField(unique=True, verbose_name='event id')),
                 ('signal', models.CharField(max_length=50, verbose_name='signal')),
-                ('heard_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='heard at')),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='heard_signals', to='shop.orderline', verbose_name='order line')),
+                ('received_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='received at')),
+                ('line', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='received_signals', to='shop.orderline', verbose_name='order line')),
             ],
             options={
-                'verbose_name': 'heard signal',
-                'verbose_name_plural': 'heard signals',
+                'verbose_name': 'received signal',
+                'verbose_name_plural': 'received signals',
                 'ordering': ('-id',),
             },
         ),

@@ -8,11 +8,11 @@ register = template.Library()
 
 @register.filter
 def qr(esim: Esim) -> SafeString:
-    """The eSIM's QR code as an inline SVG, drawn here."""
+    """Return the eSIM's QR code as an inline SVG."""
     return qr_svg(esim)
 
 
 @register.filter
 def https_only(url: str) -> str:
-    """The address if it is safe in a link, else nothing."""
+    """Return the URL if it is safe in a link, else an empty string."""
     return url if url.startswith("https://") else ""

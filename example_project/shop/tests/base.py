@@ -16,7 +16,7 @@ from shop.payments import GOOD_CARD
 
 
 def make_package(package_id: str = "test-mobile-7days-1gb", **fields: Any) -> Package:
-    """A package that is on sale."""
+    """Create a package that is on sale."""
     values = {
         "title": "1 GB - 7 Days",
         "data": "1 GB",
@@ -32,19 +32,21 @@ def make_package(package_id: str = "test-mobile-7days-1gb", **fields: Any) -> Pa
     return Package.objects.create(package_id=package_id, **(values | fields))
 
 
-@override_settings(AIRALO_TASK_BACKEND=None)  # no worker: what a task would do is done after the commit
+@override_settings(AIRALO_TASK_BACKEND=None)  # without tasks, orders are sent after the commit
 class ShopTestCase(TestCase):
     """A customer who is logged in, one package, and a fake Airalo."""
 
     def setUp(self) -> None:
-        """Open the shop."""
+        """Create a fake Airalo, a package and a customer who is logged in."""
         self.airalo = self.enterContext(FakeAiralo())
         self.package = make_package()
+        self.airalo.add_package(self.package.package_id)
+        self.airalo.add_package("test-topup", type="topup")
         self.user = get_user_model().objects.create_user("ada", "ada@example.com")
         self.client.force_login(self.user)
 
     def pay(self, **fields: Any) -> Any:
-        """Send the checkout form; returns the response."""
+        """Send the checkout form and return the response."""
         price = self.package.selling_price()
         seen = price.amount if price else ""
         data = {"checkout_key": uuid.uuid4(), "price": seen, "quantity": 1, "card": GOOD_CARD, **fields}
@@ -52,13 +54,13 @@ class ShopTestCase(TestCase):
             return self.client.post(reverse("shop:checkout", args=[self.package.package_id]), data)
 
     def esim_order(self, order: Order) -> EsimOrder:
-        """The eSIM order of an order's only line."""
+        """Return the eSIM order of an order with one line."""
         esim_order = order.lines.get().esim_order
         assert esim_order is not None  # for the type checker
         return esim_order
 
     def buy(self, **fields: Any) -> Order:
-        """Buy and return the order."""
+        """Buy eSIMs and return the order."""
         response = self.pay(**fields)
         order = Order.objects.latest("id")
         self.assertRedirects(response, order.get_absolute_url())

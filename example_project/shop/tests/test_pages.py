@@ -1,4 +1,4 @@
-"""Who sees what."""
+"""Test the pages of the shop."""
 
 from typing import Any
 
@@ -16,17 +16,17 @@ HTMX = {"HX-Request": "true"}
 
 
 class PackagePagesTests(TestCase):
-    """The list, its search, and one package."""
+    """Test the list of packages, its search, and the page of a package."""
 
     def setUp(self) -> None:
-        """Two countries, and things that are not for sale."""
+        """Create packages of two countries, and some that are not for sale."""
         make_package("iceland-5gb", title="5 GB - 30 Days", data="5 GB")
         make_package("japan-1gb", location="Japan", location_slug="japan", price="3.00")
         make_package("no-price", price=None)
         make_package("top-up", type="topup")
 
     def listed(self, **query: str) -> list[str]:
-        """The ids on the list."""
+        """Return the ids on the list."""
         page = self.client.get(reverse("shop:packages"), query).context["page"]
         return [package.package_id for package in page]
 
@@ -75,7 +75,7 @@ class PackagePagesTests(TestCase):
 
 
 class OrderPageTests(ShopTestCase):
-    """The page that shows the eSIM arriving."""
+    """Test the pages of orders and eSIMs."""
 
     def setUp(self) -> None:
         """Buy two eSIMs."""
@@ -83,7 +83,7 @@ class OrderPageTests(ShopTestCase):
         self.order = self.buy(quantity=2)
         self.status_url = reverse("shop:order_status", args=[self.order.number])
 
-    def test_the_page_follows_the_order_until_the_esims_are_there(self) -> None:
+    def test_order_page_updates_until_esims_are_delivered(self) -> None:
         esim_order = self.esim_order(self.order)
         api_url = reverse("django_airalo_api:order-detail", args=[esim_order.reference])
         page = self.client.get(self.order.get_absolute_url())
@@ -102,12 +102,12 @@ class OrderPageTests(ShopTestCase):
         self.assertContains(part, "<svg", count=2)
         self.assertNotContains(self.client.get(self.order.get_absolute_url()), "http-equiv")
 
-    def test_what_is_read_out_is_not_what_htmx_puts_in_place(self) -> None:
+    def test_announced_text_is_outside_of_what_htmx_replaces(self) -> None:
         page = self.client.get(self.order.get_absolute_url()).content.decode()
         self.airalo.deliver(self.esim_order(self.order))
         part = self.client.get(self.status_url, headers=HTMX).content.decode()
-        self.assertIn('<div id="news" class="unseen" role="status"></div>', page)
-        self.assertIn("data-news>Your eSIM is ready to install.", part)
+        self.assertIn('<div id="announcement" class="unseen" role="status"></div>', page)
+        self.assertIn("data-announce>Your eSIM is ready to install.", part)
         self.assertNotIn("aria-live", part)
         self.assertNotIn('role="status"', part.replace('<span class="copied" role="status"></span>', ""))
 
@@ -121,7 +121,10 @@ class OrderPageTests(ShopTestCase):
         for path in pages:
             response = self.client.get(path, headers=HTMX)
             self.assertContains(response, code)
-            self.assertIn("no-store", response["Cache-Control"])
+        checkout = reverse("shop:checkout", args=[self.package.package_id])
+        for path in (*pages, reverse("shop:orders"), checkout):
+            for directive in ("private", "no-store"):
+                self.assertIn(directive, self.client.get(path, headers=HTMX)["Cache-Control"])
 
         self.client.force_login(get_user_model().objects.create_user("eve"))
         for path in pages[:2]:
@@ -150,11 +153,22 @@ class OrderPageTests(ShopTestCase):
         self.client.force_login(get_user_model().objects.create_user("eve"))
         self.assertEqual(self.client.get(path).status_code, 404)
 
+    def test_an_unknown_remainder_is_never_shown_as_the_whole(self) -> None:
+        esim_order = self.esim_order(self.order)
+        self.airalo.deliver(esim_order)
+        esim = esim_order.esims.all()[0]
+        self.airalo.set_usage(esim.iccid, status="ACTIVE", remaining=None, total=2048)
+        services.sync_usage(esim)
+        page = self.client.get(reverse("shop:esims"))
+        self.assertContains(page, "Not known how much is left")
+        self.assertNotContains(page, "2 GB")
+        self.assertNotContains(page, "<meter")
+
     def test_an_esim_can_be_installed_while_airalo_is_away(self) -> None:
         esim_order = self.esim_order(self.order)
         self.airalo.deliver(esim_order)
         esim = esim_order.esims.all()[0]
-        self.airalo.serve("GET", f"/v2/sims/{esim.iccid}/instructions", {}, status=503)
+        self.airalo.override_answer("GET", f"/v2/sims/{esim.iccid}/instructions", {}, status=503)
         page = self.client.get(reverse("shop:install", args=[esim.public_id]))
         self.assertContains(page, esim.matching_id)
         self.assertContains(page, "cannot be shown at the moment")
@@ -199,13 +213,13 @@ class OrderPageTests(ShopTestCase):
         for path in (
             reverse("admin:shop_order_changelist"),
             reverse("admin:shop_order_change", args=[self.order.pk]),
-            reverse("admin:shop_heardsignal_changelist"),
+            reverse("admin:shop_receivedsignal_changelist"),
         ):
             self.assertEqual(self.client.get(path).status_code, 200)
 
 
 class SignUpTests(TestCase):
-    """Becoming a customer."""
+    """Test signing up."""
 
     def sign_up(self, **fields: str) -> Any:
         """Send the form."""
@@ -217,7 +231,7 @@ class SignUpTests(TestCase):
         self.assertRedirects(self.sign_up(next="/orders/"), "/orders/")
         self.assertEqual(get_user_model().objects.get().email, "ada@example.com")
 
-    def test_nobody_is_sent_to_another_site(self) -> None:
+    def test_next_url_of_another_site_is_ignored(self) -> None:
         self.assertRedirects(self.sign_up(next="https://evil.example.com/"), "/")
 
     def test_an_address_is_needed(self) -> None:

@@ -27,6 +27,21 @@ class Queue(BaseTaskBackend):
             Job.objects.create(task=task.module_path, arg=args[0])
 
 
+class WatchedQueue(Queue):
+    """A queue at whose two ends the process can be killed, and that can be away."""
+
+    def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
+        from .points import points
+
+        name = task.module_path.rpartition(".")[2]
+        points.reach(f"enqueue {name}: not done")
+        if points.fails(f"enqueue {name}: the broker is away"):
+            raise ConnectionError("the broker is away")
+        with points.paused():
+            self._put(task, args)
+        points.reach(f"enqueue {name}: done")
+
+
 class FaultyQueue(Queue):
     """The same, but one job in twenty is lost, one comes twice and one makes the broker raise: the seed says which."""
 

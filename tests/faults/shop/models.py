@@ -24,6 +24,8 @@ class Received(models.Model):
     late = models.BooleanField(default=False)
     #: Whether another connection could see the change at that moment.
     committed = models.BooleanField(default=False)
+    #: The eSIMs that the order had then, as the shop would show them: the key of its code by primary key.
+    esims = models.JSONField(default=dict)
     pid = models.IntegerField(default=0)
     at = models.DateTimeField(auto_now_add=True)
 

@@ -17,6 +17,8 @@ from django.dispatch import Signal
 
 from django_airalo import signals
 
+from .points import points
+
 NAMES = (
     "esim_order_status_changed",
     "esim_order_accepted",
@@ -25,11 +27,14 @@ NAMES = (
     "esim_order_failed",
     "esim_order_unconfirmed",
     "esim_order_cancelled",
+    "esims_changed",
     "submission_paused",
     "submission_resumed",
     "esim_low_data",
     "credit_limit_reached",
 )
+#: The signals with which a shop shows its customer the eSIMs of an order.
+SHOWING = ("esim_order_completed", "esims_changed")
 
 
 def connect() -> None:
@@ -48,6 +53,9 @@ def _trouble(name: str) -> str:
 
 def _before(name: str) -> Any:
     def make_trouble(**kwargs: Any) -> None:
+        points.reach(f"receivers of {name}: not called")
+        if points.fails(f"receivers of {name}: one raises"):
+            raise ValueError("a receiver's own mistake")
         trouble = _trouble(name)
         if trouble == "raise":
             raise ValueError("a receiver's own mistake")
@@ -62,6 +70,7 @@ def _before(name: str) -> Any:
 
 def _after(name: str) -> Any:
     def make_trouble(**kwargs: Any) -> None:
+        points.reach(f"receivers of {name}: called, outcome not stored")
         if _trouble(name) == "kill-after":
             os.kill(os.getpid(), signals_of_the_system.SIGKILL)
 
@@ -86,6 +95,7 @@ def _bookkeeper(name: str) -> Any:
             new_status=kwargs.get("new_status", ""),
             late=kwargs.get("late", False),
             committed=committed,
+            esims={str(pk): key for pk, key in order.esims.values_list("pk", "code_key")} if name in SHOWING else {},
             pid=os.getpid(),
         )
 

@@ -1,14 +1,16 @@
 """A tiny shop whose processes are started, killed and counted by the fault suite.
 
 Everything that differs from one test to the next comes as JSON in ``FAULTS_CONFIG``: ``database`` and ``cache``
-(entries of DATABASES), ``backend`` (a class of ``backends``), ``trouble`` (see ``receivers``) and ``settings``
-(``AIRALO_*``).
+(entries of DATABASES), ``backend`` (a class of ``backends``), ``trouble`` (see ``receivers``), ``settings``
+(``AIRALO_*``) and ``constants`` (of ``django_airalo.conf``, and the leases that it derives).
 """
 
 import json
 import os
 
 import django
+
+from django_airalo.conf import Settings
 
 CONFIG = json.loads(os.environ["FAULTS_CONFIG"])
 
@@ -43,3 +45,5 @@ LOGGING = {
 }
 
 globals().update(CONFIG.get("settings", {}))
+for _name, _value in CONFIG.get("constants", {}).items():
+    setattr(Settings, _name, _value)

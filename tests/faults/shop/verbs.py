@@ -75,6 +75,26 @@ def sweep_once() -> None:
     call_command("airalo_sweep")
 
 
+def after_restore() -> None:
+    """Say that the database was restored, as an operator does."""
+    from django.core.management import call_command
+
+    call_command("airalo_after_restore", yes=True)
+
+
+def steps(content: str) -> None:
+    """Run several verbs one after the other, given as a JSON list of lists."""
+    for verb, *arguments in json.loads(content):
+        VERBS[verb](*arguments)
+
+
+def sync_esims() -> None:
+    """Read Airalo's list of eSIMs once, as a shop does now and then."""
+    from django_airalo.services import operations
+
+    print(operations.sync_esims(), flush=True)
+
+
 def work(pause: str = "0.05") -> None:
     """Run the jobs of the shop's queue. A job is taken away before it is run, so a killed worker loses it."""
     from django.db import DatabaseError, close_old_connections
@@ -105,14 +125,19 @@ def call(name: str, order_pk: str, start_file: str = "") -> None:
     from django.db import connection
 
     from django_airalo import services
+    from django_airalo.exceptions import IllegalTransitionError
     from django_airalo.models import EsimOrder
+    from django_airalo.services import operations
 
     order = EsimOrder.objects.get(pk=order_pk)
     print("ready", flush=True)
     while start_file and not Path(start_file).exists():
         time.sleep(0.002)
     try:
-        result = _refund(order) if name == "refund" else getattr(services, name)(order)
+        module = services if name in services.__all__ else operations
+        result = _refund(order) if name == "refund" else getattr(module, name)(order)
+    except IllegalTransitionError:
+        result = "not possible"
     finally:
         connection.close()
     print(result.status if isinstance(result, EsimOrder) else result, flush=True)
@@ -124,7 +149,7 @@ def _refund(order: Any) -> str:
     from django_airalo import services
 
     try:
-        services.request_refund(order.esims.all(), "NO_COVERAGE")
+        services.request_refund(order.esims.all(), reason="NO_COVERAGE")
     except ValidationError:
         return "refused"
     return "asked"
@@ -132,9 +157,9 @@ def _refund(order: Any) -> str:
 
 def resume() -> None:
     """End the pause of submission, as an operator does."""
-    from django_airalo import services
+    from django_airalo.services import operations
 
-    print(services.resume_submission(resumed_by="test"), flush=True)
+    print(operations.resume_submission(resumed_by="test"), flush=True)
 
 
 def place(orders: str, how: str = "") -> None:
@@ -175,6 +200,11 @@ def _place(content: dict[str, Any]) -> Any:
     return services.place_order(**content)
 
 
+def drawn_quantity(draw: random.Random) -> int:
+    """Return for how many eSIMs an order is: what the shop draws first for each."""
+    return draw.choice((1, 1, 1, 1, 2, 3))
+
+
 #: So many orders wait to be sent at most before the shops pause: what is sent after the storm has seen no fault.
 MOST_UNSENT = 80
 
@@ -186,17 +216,17 @@ def _sell(content: dict[str, Any], road: float) -> Any:
 
     placed = EsimOrder.objects.filter(idempotency_key=content["idempotency_key"]).first()
     if 0.2 <= road < 0.3:
-        esims = Esim.objects.without_secrets()
+        esims = Esim.objects.without_secrets().filter(order__duplicate_of=None).exclude(iccid="")
         esim = esims.filter(pk=placed.esim_id).first() if placed else esims.order_by("?").first()
         if esim:
             topup = f"{content['package_id']}-topup"
             names = ("description", "idempotency_key")
-            return services.place_topup(esim, topup, **{name: content[name] for name in names})
+            return services.place_topup(esim, package_id=topup, **{name: content[name] for name in names})
     if road < 0.1:
         content = {**content, "mode": "sync"}
     elif road < 0.2:
         day = (datetime.now(UTC).replace(day=1, hour=0, minute=0) + timedelta(days=70)).replace(day=1)
-        content = {**content, "due_date": placed.due_date if placed else day}
+        content = {**content, "due_date": placed.requested_due_date if placed else day}
     return services.place_order(**content)
 
 
@@ -220,7 +250,7 @@ def sell(first: str, step: str, count: str, seed: str, package_id: str) -> None:
     done = sum(f"line-{number}" in known for number in numbers)
     for number in numbers[max(0, done - 1) :]:
         draw = random.Random(f"{seed}:shop:{number}")
-        key, quantity = f"line-{number}", draw.choice((1, 1, 1, 1, 2, 3))
+        key, quantity = f"line-{number}", drawn_quantity(draw)
         content = {"package_id": package_id, "quantity": quantity, "description": key, "idempotency_key": key}
         rolls_back, repeats = draw.random() < 0.05, draw.random() < 0.1
         rolls_back = rolls_back and key not in known
@@ -254,7 +284,7 @@ def sell(first: str, step: str, count: str, seed: str, package_id: str) -> None:
 PACKAGE = "afgha-roam-3days-1gb"
 VERBS = {
     verb.__name__.replace("_", "-"): verb
-    for verb in (migrate, serve, sweep, sweep_once, work, call, resume, place, sell)
+    for verb in (migrate, steps, serve, sweep, sweep_once, after_restore, sync_esims, work, call, resume, place, sell)
 }
 
 if __name__ == "__main__":

@@ -3,30 +3,30 @@
 // Buttons that need this script are shown only if it runs.
 document.documentElement.classList.add("js");
 
-// The order page: ask django_airalo's REST API how each order does, and let htmx fetch the page's
-// part anew when a status has changed. What is final has no data-order-url, so this ends by itself.
+// On the order page, poll the status of each order from django_airalo's REST API, and let htmx replace the page's part
+// when a status has changed or more eSIMs were delivered. Settled orders have no data-order-url, so polling ends.
 const POLL_MS = 1000;
 
-async function hasMoved(section) {
+async function hasChanged(section) {
   const response = await fetch(section.dataset.orderUrl, { headers: { Accept: "application/json" } });
   if (!response.ok) return false;
   const order = await response.json();
-  return order.status !== section.dataset.orderStatus;
+  return order.status !== section.dataset.orderStatus || String(order.missing) !== section.dataset.missing;
 }
 
 async function watchOrders() {
   const sections = [...document.querySelectorAll("[data-order-url]")];
   if (sections.length === 0) return;
   try {
-    const moved = await Promise.all(sections.map(hasMoved));
-    if (moved.includes(true)) htmx.trigger("#order-status", "moved");
+    const changed = await Promise.all(sections.map(hasChanged));
+    if (changed.includes(true)) htmx.trigger("#order-status", "order-changed");
   } catch {
-    // The shop cannot be reached just now; the next round tries again.
+    // The shop cannot be reached; try again in the next round.
   }
   setTimeout(watchOrders, POLL_MS);
 }
 
-// Copy buttons of the activation codes.
+// The copy buttons of the activation codes.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
@@ -35,23 +35,23 @@ document.addEventListener("click", async (event) => {
   try {
     await navigator.clipboard.writeText(field.value);
   } catch {
-    return; // Not allowed: the code is selected, to be copied by hand.
+    return; // Not allowed. The code is selected, so that it can be copied by hand.
   }
-  const said = button.parentElement.querySelector("[role=status]");
-  said.textContent = button.dataset.done;
-  setTimeout(() => (said.textContent = ""), 2000);
+  const status = button.parentElement.querySelector("[role=status]");
+  status.textContent = button.dataset.done;
+  setTimeout(() => (status.textContent = ""), 2000);
 });
 
-// Say what htmx has put in place, once, to who does not see it.
-function news() {
-  return [...document.querySelectorAll("[data-news]")].map((element) => element.textContent.trim()).join(" ");
+// Announce what htmx has replaced to screen readers, once.
+function announcement() {
+  return [...document.querySelectorAll("[data-announce]")].map((element) => element.textContent.trim()).join(" ");
 }
 
-let told = news();
+let announced = announcement();
 document.addEventListener("htmx:afterSettle", () => {
-  if (news() === told) return;
-  told = news();
-  document.getElementById("news").textContent = told;
+  if (announcement() === announced) return;
+  announced = announcement();
+  document.getElementById("announcement").textContent = announced;
 });
 
 watchOrders();

@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
                 ('new_status', models.CharField(blank=True, max_length=11)),
                 ('late', models.BooleanField(default=False)),
                 ('committed', models.BooleanField(default=False)),
+                ('esims', models.JSONField(default=dict)),
                 ('pid', models.IntegerField(default=0)),
                 ('at', models.DateTimeField(auto_now_add=True)),
             ],

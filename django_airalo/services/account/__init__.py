@@ -1,0 +1,1 @@
+"""The account at Airalo: balance, pauses of submission."""

@@ -1,0 +1,1 @@
+"""Code that all subjects share: the database, status changes, signals, tasks."""

@@ -1,0 +1,1 @@
+"""eSIMs: delivery, usage, top-ups, instructions."""

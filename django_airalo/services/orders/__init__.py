@@ -1,0 +1,1 @@
+"""Orders: place, submit, look up, record, cancel, resolve."""

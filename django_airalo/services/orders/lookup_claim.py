@@ -1,0 +1,43 @@
+"""The right to look an order up, taken before Airalo is asked: no other sweep asks for the same order meanwhile."""
+
+from __future__ import annotations
+
+from copy import copy
+from datetime import datetime, timedelta
+
+from django_airalo.exceptions import AiraloAPIError, AiraloRateLimitError, AiraloTokenError
+from django_airalo.models import EsimOrder
+from django_airalo.services.core import database
+
+
+class LookUpClaim:
+    """Moves the due time of an order on; what is found sets it again.
+
+    Args:
+        order: as last read. It is not changed, so that later changes are noticed.
+        due_at: when the order is due again if nothing comes of the look-up.
+        counts: whether the look-up makes the next ones rarer.
+    """
+
+    def __init__(self, order: EsimOrder, due_at: datetime, *, counts: bool = True) -> None:
+        self.order = order
+        self._claimed = copy(order)
+        self._due_at = due_at
+        self._counts = counts
+
+    def take(self) -> bool:
+        """Take the claim; return ``False`` if another sweep has it, or if the order has changed."""
+        lookups = self.order.lookups + self._counts
+        return bool(
+            EsimOrder.primary.claim(self._claimed, EsimOrder.LOOK_UP_LEASE, until=self._due_at, lookups=lookups)
+        )
+
+    def take_back(self, error: AiraloAPIError) -> None:
+        """Give the claim back if the order was not looked up: it does not count as a look-up.
+
+        Changes nothing if there is news of the order, or a second time.
+        """
+        due_again = self._due_at
+        if isinstance(error, AiraloRateLimitError | AiraloTokenError):
+            due_again = min(due_again, database.db_now() + timedelta(seconds=error.retry_after or 0))
+        EsimOrder.primary.release(self._claimed, EsimOrder.LOOK_UP_LEASE, due=due_again, lookups=self.order.lookups)

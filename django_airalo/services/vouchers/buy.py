@@ -1,0 +1,197 @@
+"""Buy vouchers from Airalo."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+from django.utils.translation import gettext as _
+
+from django_airalo.client import get_client
+from django_airalo.client.payloads import EsimVoucherRequest
+from django_airalo.exceptions import IdempotencyConflictError
+from django_airalo.models import Voucher
+from django_airalo.models.references import new_reference
+from django_airalo.services.account import breaker
+from django_airalo.services.core import database, deployment
+from django_airalo.services.core.enqueue import enqueue
+from django_airalo.services.orders import matching, outbound
+
+Kind: TypeAlias = Voucher.Kind
+
+#: The limit of Airalo's SDKs, in codes of a request.
+MAX_QUANTITY = 100
+MAX_AMOUNT = 100_000
+
+
+def create_esim_vouchers(*, package_id: str, quantity: int = 1, idempotency_key: str = "") -> Voucher:
+    """Buy codes, each good for one eSIM of a package, which customers redeem in Airalo's app.
+
+    Touches only the database, inside the caller's transaction. The request is sent after the commit, at most once;
+    the signal ``voucher_changed`` reports the outcome.
+
+    Args:
+        package_id: a package of Airalo's catalogue.
+        quantity: how many codes, 1 to 100.
+        idempotency_key: the shop's own key, sent to Airalo as ``booking_reference``; by default a random one. The same
+            key for the same package returns the same voucher and buys nothing.
+
+    Returns:
+        The voucher. Its codes are in ``code_list`` when its status is ``created``.
+
+    Raises:
+        ValidationError: a value is wrong; ``error.message_dict`` says which and why. Nothing was written.
+        IdempotencyConflictError: ``idempotency_key`` is known, with another quantity. Nothing was written.
+    """
+    errors = _key_errors(idempotency_key)
+    if not isinstance(package_id, str) or not 0 < len(package_id.strip()) <= len(package_id) <= 255:
+        errors["package_id"] = _("Give the id of a package of Airalo's catalogue, 255 characters at most.")
+    if not _is_whole(quantity, MAX_QUANTITY):
+        errors["quantity"] = _("%(value)r is not a whole number from 1 to %(max)d.") % {
+            "value": quantity,
+            "max": MAX_QUANTITY,
+        }
+    if errors:
+        raise ValidationError(errors)
+    return _create_vouchers(idempotency_key, {"kind": Kind.ESIM, "package_id": package_id, "quantity": quantity})
+
+
+def create_airmoney_voucher(
+    *,
+    amount: Decimal | int,
+    usage_limit: int = 1,
+    is_paid: bool = False,
+    voucher_code: str = "",
+    idempotency_key: str = "",
+) -> Voucher:
+    """Buy a code for credit in Airalo's app.
+
+    As ``create_esim_vouchers()``, for an endpoint that Airalo's SDKs use and its documents do not describe.
+
+    Args:
+        amount: USD, 100,000 at most.
+        usage_limit: how often the code can be redeemed.
+        is_paid: passed on to Airalo, which does not say what it means.
+        voucher_code: the code itself; by default Airalo makes one up. A secret.
+        idempotency_key: the shop's own key, not sent to Airalo; by default a random one. The same key returns the
+            same voucher and buys nothing.
+
+    Raises:
+        ValidationError: a value is wrong; ``error.message_dict`` says which and why. Nothing was written.
+        IdempotencyConflictError: ``idempotency_key`` is known, with another ``amount``, ``usage_limit`` or
+            ``is_paid``. Nothing was written. ``voucher_code`` is not compared: what Airalo gave is in its place.
+    """
+    errors = _key_errors(idempotency_key)
+    if isinstance(amount, bool) or not isinstance(amount, int | Decimal) or not _is_sum(Decimal(amount)):
+        errors["amount"] = _("%(value)r is not a Decimal above 0, %(max)d at most.") % {
+            "value": amount,
+            "max": MAX_AMOUNT,
+        }
+    elif round(Decimal(amount), 2) != amount:
+        errors["amount"] = _("Two decimal places at most.")
+    if not _is_whole(usage_limit, 2**31 - 1):
+        errors["usage_limit"] = _("%(value)r is not a whole number of 1 or more.") % {"value": usage_limit}
+    if len(voucher_code) > 255 or len(voucher_code.splitlines()) > 1:
+        errors["voucher_code"] = _("One line of 255 characters at most.")
+    if errors:
+        raise ValidationError(errors)
+    content = {
+        "kind": Kind.AIRMONEY,
+        "package_id": "",
+        "quantity": 1,
+        "amount": Decimal(amount),
+        "usage_limit": usage_limit,
+        "is_paid": is_paid,
+    }
+    return _create_vouchers(idempotency_key, content, codes=voucher_code)
+
+
+def _key_errors(idempotency_key: str) -> dict[str, str]:
+    if not isinstance(idempotency_key, str) or len(idempotency_key) > 255:
+        return {"idempotency_key": _("Give text of 255 characters at most.")}
+    return {}
+
+
+def _is_sum(amount: Decimal) -> bool:
+    return amount.is_finite() and 0 < amount <= MAX_AMOUNT
+
+
+def _is_whole(value: Any, highest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= highest
+
+
+@database.in_transaction()
+def _create_vouchers(idempotency_key: str, content: dict[str, Any], codes: str = "") -> Voucher:
+    if idempotency_key and (known := _known_vouchers(idempotency_key, content)):
+        return known
+    now = database.db_now()
+    try:
+        with database.atomic():
+            voucher = Voucher.primary.create(
+                idempotency_key=idempotency_key or new_reference(),
+                deployment=deployment.identity().stamp,
+                codes=codes,
+                created_at=now,
+                due_at=now,
+                **content,
+            )
+    except IntegrityError:
+        # Another process was asked for the same between our look and our insert.
+        if idempotency_key and (known := _known_vouchers(idempotency_key, content)):
+            return known
+        raise
+    enqueue("send_voucher", voucher.pk)
+    return voucher
+
+
+def _known_vouchers(idempotency_key: str, content: dict[str, Any]) -> Voucher | None:
+    vouchers = Voucher.primary.without_secrets()
+    voucher = vouchers.filter(idempotency_key=idempotency_key, package_id=content["package_id"]).first()
+    if voucher is None:
+        return None
+    different = [field for field, value in content.items() if getattr(voucher, field) != value]
+    if voucher.idempotency_key != idempotency_key:  # a collation that ignores case
+        different.append("idempotency_key")
+    if different:
+        raise IdempotencyConflictError(
+            f"A voucher with the idempotency_key {idempotency_key!r} exists already, with another "
+            f"{', '.join(different)}. Use a new key for a new voucher."
+        )
+    return voucher
+
+
+def send_voucher(voucher: Voucher | int) -> Voucher:
+    """Send a voucher that is due to Airalo, unless somebody else does. Must not be called inside a transaction.
+
+    Args:
+        voucher: a voucher or its primary key.
+
+    Returns:
+        The voucher as it is afterwards. ``error`` says what went wrong.
+
+    Raises:
+        RuntimeError: called inside a transaction.
+    """
+    matching.make_ready()
+    pk = voucher.pk if isinstance(voucher, Voucher) else voucher
+    return outbound.send(Voucher, pk, _ask_for_vouchers, breaker.of_voucher())
+
+
+def _ask_for_vouchers(voucher: Voucher) -> dict[str, Any]:
+    if voucher.kind == Kind.AIRMONEY:
+        answer = get_client().create_airmoney_voucher(
+            amount=voucher.amount or 0,
+            quantity=1,  # the answer has one code; where others would be is not documented
+            usage_limit=voucher.usage_limit or 1,
+            voucher_code=voucher.codes,
+            is_paid=bool(voucher.is_paid),
+        )
+        return {"codes": answer.code, "airalo_id": answer.id}
+    request = EsimVoucherRequest(
+        package_id=voucher.package_id, quantity=voucher.quantity, booking_reference=voucher.idempotency_key
+    )
+    codes = [code for part in get_client().create_esim_vouchers([request]) for code in part.codes]
+    error = "" if len(codes) == voucher.quantity else f"Airalo gave {len(codes)} codes, not {voucher.quantity}."
+    return {"codes": "\n".join(codes), "error": error}

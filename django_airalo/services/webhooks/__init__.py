@@ -1,0 +1,1 @@
+"""Webhooks: receive and process them, send signals for notifications, manage subscriptions."""

@@ -1,3 +1,0 @@
-from tests.services.conftest import committed
-
-__all__ = ["committed"]

@@ -1,3 +1,0 @@
-from tests.services.conftest import committed, heard
-
-__all__ = ["committed", "heard"]
