@@ -8,6 +8,7 @@ import pytest
 from django.core.cache import cache
 from hypothesis import HealthCheck, settings
 
+from django_airalo.client import transport
 from django_airalo.emulator import Emulator
 from tests.emulator.support import Receiver
 from tests.fakes import FakeAiralo
@@ -51,6 +52,13 @@ socket.getaddrinfo = _of_this_machine_only
 @pytest.fixture(autouse=True)
 def _clear_cache() -> None:
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GET is sent again at once, also by a slow machine."""
+    monkeypatch.setattr(transport, "PAUSES", (0, 0, 0))
+    monkeypatch.setattr(transport, "QUICK", 600)
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from urllib3.exceptions import ConnectTimeoutError
 
 from django_airalo import services
 from django_airalo.models import EsimOrder, SubmissionPause
-from django_airalo.services.core import database
 from django_airalo.testing.delivery import respond
 from tests.factories import LONG_AGO, EsimOrderFactory
 from tests.fakes import FakeAiralo
+from tests.waiting import assert_due
 
 Kind = SubmissionPause.Kind
 BALANCE, LISTING = "GET /v2/balance", "GET /v2/orders"
@@ -75,9 +75,14 @@ def wait_is_over():
     assert SubmissionPause.objects.filter(is_active=True).update(due_at=LONG_AGO)
 
 
-def wait_of(pause):
-    """Seconds from now until Airalo is tried again."""
-    return (SubmissionPause.objects.get(pk=pause.pk).due_at - database.db_now()).total_seconds()
+def next_probe(pause):
+    """When Airalo is tried again."""
+    return SubmissionPause.objects.get(pk=pause.pk).due_at
+
+
+def assert_next_probe(pause, seconds, since):
+    """Airalo is tried again so many seconds after what was done between ``since`` and now."""
+    assert_due(next_probe(pause), seconds, since)
 
 
 UNKNOWN = {

@@ -15,7 +15,7 @@ from django_airalo.services import operations
 from django_airalo.services.core import database
 from tests.factories import LONG_AGO, EsimFactory, EsimOrderFactory
 
-from .breaker_support import KNOWN, UNKNOWN, airalo, statuses, submit_orders, wait_of
+from .breaker_support import KNOWN, UNKNOWN, airalo, assert_next_probe, statuses, submit_orders
 
 __all__ = ["airalo"]
 
@@ -28,12 +28,13 @@ def test_three_unknown_outcomes_pause_all_submission(airalo, heard, committed, c
     with committed():
         submit_orders(2)
     assert not SubmissionPause.objects.exists()
+    before = database.db_now()
     with committed():
         (order,) = submit_orders()
     pause = SubmissionPause.objects.get()
     assert (pause.kind, pause.is_active, pause.order, pause.balance) == ("unknown_outcomes", True, order, None)
     assert "3 purchases of unknown outcome within 2 minutes" in pause.reason
-    assert 55 < wait_of(pause) <= 60
+    assert_next_probe(pause, 60, since=before)
     (told,) = heard.of("submission_paused")
     assert (told["kind"], told["reason"]) == ("unknown_outcomes", pause.reason)
     assert [record.levelname for record in caplog.records if record.message.startswith("No order is sent")] == [

@@ -14,7 +14,7 @@ from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.test import override_settings
 
-from django_airalo.client import AiraloClient, transport
+from django_airalo.client import AiraloClient
 from django_airalo.client.transport import build_session
 from django_airalo.emulator import Emulator
 from tests.rates import NO_LIMITS
@@ -32,13 +32,6 @@ def _no_secrets_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     for line in lines:
         assert TOKEN_MARK not in line
         assert CLIENT_SECRET not in line
-
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does a machine that is slow keep the client from sending a GET again."""
-    monkeypatch.setattr(transport, "PAUSES", (0, 0, 0))
-    monkeypatch.setattr(transport, "QUICK", 600)
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ def test_airalo_hangs_until_it_is_told_otherwise(emulator: Emulator, partner: Pa
 def test_an_outage_ends_by_itself_and_may_be_of_one_endpoint(
     emulator: Emulator, partner: Partner, package_id: str
 ) -> None:
-    emulator.outage("503-bought", seconds=0.5, endpoint="orders")
+    emulator.outage("503-bought", seconds=3, endpoint="orders")
     assert [partner.order(package_id).status_code for _ in range(2)] == [503, 503]
     assert partner.get("balance").status_code == 200
     wait_until(lambda: partner.order(package_id).status_code == 200, "an end of the outage")
@@ -152,7 +152,7 @@ def test_an_outage_ends_by_itself_and_may_be_of_one_endpoint(
 
 
 def test_a_fault_begins_an_outage_of_everything(emulator: Emulator, partner: Partner, package_id: str) -> None:
-    emulator.fault({"preset": "outage-503", "outage": 0.5}, "orders")
+    emulator.fault({"preset": "outage-503", "outage": 3}, "orders")
     assert partner.get("balance").status_code == 200
     assert partner.order(package_id).status_code == 503
     assert partner.get("balance").status_code == 503

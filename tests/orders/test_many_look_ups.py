@@ -20,6 +20,7 @@ from django_airalo.services.orders import order_list
 from django_airalo.testing.delivery import respond
 from tests.factories import FAR_AHEAD, LONG_AGO, EsimOrderFactory, ago, at_airalo, due_now
 from tests.fakes import FakeAiralo
+from tests.waiting import assert_due
 
 pytestmark = pytest.mark.django_db
 
@@ -183,11 +184,12 @@ def test_unconfirmed_order_is_looked_up_before_flagged_failed_or_cancelled_ones(
 def test_rate_limited_future_orders_are_due_after_retry_after(airalo, before):
     orders = [scheduled() for _ in range(3)]
     airalo.meanwhile[before + 1] = limited
+    began = database.db_now()
     services.sweep()
     for order in orders[before:]:
         order.refresh_from_db()
         assert order.lookups == 0
-        assert 20 <= (order.due_at - database.db_now()).total_seconds() <= 30
+        assert_due(order.due_at, 30, since=began)
     assert EsimOrder.objects.filter(lookups=1).count() == before
 
 
@@ -195,10 +197,11 @@ def test_failed_lookup_of_future_order_does_not_delay_others(airalo, monkeypatch
     monkeypatch.setattr(Settings, "submit_lease", 120)
     failed, others = scheduled(), [scheduled(), scheduled()]
     airalo.meanwhile = dict.fromkeys(range(1, 5), failing)  # a GET is sent four times at most
+    before = database.db_now()
     services.sweep()
     failed.refresh_from_db()
     assert failed.lookups == 0
-    assert 110 <= (failed.due_at - database.db_now()).total_seconds() <= 120
+    assert_due(failed.due_at, 120, since=before)
     assert all(EsimOrder.objects.get(pk=order.pk).lookups == 1 for order in others)
 
 
@@ -214,10 +217,11 @@ def test_rate_limited_lookup_is_not_counted_and_is_due_after_retry_after(airalo,
     settings.AIRALO_LOOKUP_DELAYS = [3600, 7200]
     order = EsimOrderFactory(unconfirmed=True)
     airalo.meanwhile[1] = limited
+    before = database.db_now()
     services.sweep()
     order.refresh_from_db()
     assert order.lookups == 0
-    assert 20 <= (order.due_at - database.db_now()).total_seconds() <= 30
+    assert_due(order.due_at, 30, since=before)
 
 
 def test_failed_lookup_is_not_counted_and_keeps_first_delay(airalo, settings):
@@ -226,10 +230,11 @@ def test_failed_lookup_is_not_counted_and_keeps_first_delay(airalo, settings):
     airalo.meanwhile = dict.fromkeys(range(1, 9), failing)
     for _ in range(2):
         due_now(order)
+        before = database.db_now()
         services.sweep()
         order.refresh_from_db()
         assert order.lookups == 0
-        assert 80 <= (order.due_at - database.db_now()).total_seconds() <= 110
+        assert_due(order.due_at, 100, since=before, spread=0.1)
     assert len(airalo.asked) == 8  # each sweep asks four times
 
 
