@@ -11,7 +11,7 @@ from django_airalo.models import EsimOrder, SubmissionPause
 from django_airalo.testing.delivery import respond
 from tests.factories import LONG_AGO, EsimOrderFactory
 from tests.fakes import FakeAiralo
-from tests.waiting import assert_due
+from tests.moments import assert_due
 
 Kind = SubmissionPause.Kind
 BALANCE, LISTING = "GET /v2/balance", "GET /v2/orders"

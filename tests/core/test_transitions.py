@@ -17,7 +17,7 @@ from django_airalo.services.core.transitions import TRANSITIONS, change_status, 
 from django_airalo.services.orders.record import record_delivery, record_failure
 from django_airalo.testing import failure_payload, order_payload
 from tests.factories import FAR_AHEAD, LONG_AGO, EsimOrderFactory, ago, at_airalo, due_now
-from tests.waiting import assert_due
+from tests.moments import assert_due
 
 pytestmark = pytest.mark.django_db
 

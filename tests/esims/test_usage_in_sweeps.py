@@ -13,8 +13,8 @@ from django_airalo.services.core import database
 from django_airalo.services.esims import usage as esim_services
 from tests.core.test_queries import Queries
 from tests.factories import LONG_AGO, EsimOrderFactory, UserFactory, ago
+from tests.moments import assert_due
 from tests.scripted_server import Answer
-from tests.waiting import assert_due
 
 from .usage_support import NOT_FOUND, TOO_MANY, asked, due, in_use, path, usage_answer
 

@@ -16,7 +16,7 @@ from django_airalo.services.core import database
 from django_airalo.services.orders import future
 from django_airalo.testing.delivery import respond
 from tests.factories import EsimOrderFactory, ago, due_now
-from tests.waiting import assert_due
+from tests.moments import assert_due
 
 from .future_support import Failing, in_days, sweep, the_date_comes
 

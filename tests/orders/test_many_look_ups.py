@@ -20,7 +20,7 @@ from django_airalo.services.orders import order_list
 from django_airalo.testing.delivery import respond
 from tests.factories import FAR_AHEAD, LONG_AGO, EsimOrderFactory, ago, at_airalo, due_now
 from tests.fakes import FakeAiralo
-from tests.waiting import assert_due
+from tests.moments import assert_due
 
 pytestmark = pytest.mark.django_db
 

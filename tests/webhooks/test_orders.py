@@ -9,7 +9,7 @@ from django_airalo.models import Esim, EsimOrder, OrderEvent, WebhookEvent
 from django_airalo.services.core import database
 from django_airalo.testing import failure_payload, order_payload, sim_payload, webhook_payload
 from tests.factories import LONG_AGO, EsimFactory, EsimOrderFactory, ago, at_airalo, due_now
-from tests.waiting import assert_due
+from tests.moments import assert_due
 
 pytestmark = pytest.mark.django_db
 
