@@ -62,6 +62,19 @@ class Timeline:
         return completed.exists() and processed.exists()
 
     def _all(self) -> Iterator[tuple[str, Line]]:
+        # Effects are read before their causes, so that a line is never returned without those that led to it.
+        for path in self._mails.glob("*.log"):
+            mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+            # The link to the order is at the end. Without it, the e-mail is another order's or incomplete.
+            if str(self._line.order.number) in mail.get_content():
+                sent_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                yield f"mail:{path.name}", (sent_at, "e-mail", f"{mail['Subject']} (to {mail['To']})")
+        for received in ReceivedSignal.objects.filter(line=self._line):
+            yield f"signal:{received.pk}", (received.received_at, "signal", f"the shop received {received.signal}")
+        # A webhook is linked to its order when it is processed.
+        for webhook in WebhookEvent.objects.filter(order=self.order):
+            detail = f"{webhook.size} bytes, signature verified over the {webhook.signature_encoding} body"
+            yield f"webhook:{webhook.pk}", (webhook.received_at, "webhook", detail)
         for event in OrderEvent.objects.filter(order=self.order):
             word = _WORDS.get(event.new_status, event.new_status)
             if event.kind in (OrderEvent.Kind.PLACED, OrderEvent.Kind.STATUS_CHANGED):
@@ -69,18 +82,6 @@ class Timeline:
                 yield f"event:{event.pk}", (event.created_at, word, _EXPLAINED.get(word, event.detail) + by)
             else:
                 yield f"event:{event.pk}", (event.created_at, event.get_kind_display().lower(), event.detail)
-        # A webhook is linked to its order when it is processed.
-        for webhook in WebhookEvent.objects.filter(order=self.order):
-            detail = f"{webhook.size} bytes, signature verified over the {webhook.signature_encoding} body"
-            yield f"webhook:{webhook.pk}", (webhook.received_at, "webhook", detail)
-        for received in ReceivedSignal.objects.filter(line=self._line):
-            yield f"signal:{received.pk}", (received.received_at, "signal", f"the shop received {received.signal}")
-        for path in self._mails.glob("*.log"):
-            mail = message_from_bytes(path.read_bytes(), policy=policy.default)
-            # The link to the order is at the end. Without it, the e-mail is another order's or incomplete.
-            if str(self._line.order.number) in mail.get_content():
-                sent_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-                yield f"mail:{path.name}", (sent_at, "e-mail", f"{mail['Subject']} (to {mail['To']})")
 
     def now(self, what: str, detail: str) -> str:
         """Return a line for something that has just happened."""
