@@ -223,7 +223,7 @@ def test_the_keywords_of_the_emulator_that_differ_from_its_command_line():
 OWN_COLUMNS = {
     "EsimOrder": {"attempt", "lookups", "look_up_first"},
     "Esim": {
-        "news_expected_at",
+        "usage_change_expected_at",
         "packages_due",
         "code_key",
         "details_due_at",

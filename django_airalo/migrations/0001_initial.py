@@ -149,7 +149,7 @@ class Migration(migrations.Migration):
                 ('usage_synced_at', models.DateTimeField(blank=True, null=True, verbose_name='usage as of')),
                 ('usage_due_at', models.DateTimeField(blank=True, db_index=True, default=django_airalo.models.esims.first_usage_at, null=True, verbose_name='usage due at')),
                 ('usage_error', models.TextField(blank=True, help_text='Why the last look-up failed.', verbose_name='usage error')),
-                ('news_expected_at', models.DateTimeField(blank=True, help_text='A top-up or a notification has changed the usage.', null=True, verbose_name='change expected since')),
+                ('usage_change_expected_at', models.DateTimeField(blank=True, help_text='A top-up or a notification has changed the usage.', null=True, verbose_name='change expected since')),
                 ('over_since', models.DateTimeField(blank=True, help_text='Since when it is used up or expired.', null=True, verbose_name='over since')),
                 ('topped_up_at', models.DateTimeField(blank=True, null=True, verbose_name='topped up at')),
                 ('details_due_at', models.DateTimeField(blank=True, db_index=True, help_text='When this eSIM is fetched from Airalo.', null=True, verbose_name='details due at')),

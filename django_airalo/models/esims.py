@@ -167,7 +167,7 @@ class Esim(UsageFields):
         _("usage due at"), null=True, blank=True, db_index=True, default=first_usage_at
     )
     usage_error: t.Text = models.TextField(_("usage error"), blank=True, help_text=_("Why the last look-up failed."))
-    news_expected_at: t.OptionalDateTime = models.DateTimeField(
+    usage_change_expected_at: t.OptionalDateTime = models.DateTimeField(
         _("change expected since"),
         null=True,
         blank=True,

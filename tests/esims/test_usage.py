@@ -265,7 +265,7 @@ def test_the_next_time(fields, least, most):
 
 def test_recycled_esim_has_no_next_usage_sync():
     assert next_in_minutes(usage_status="recycled", packages_due=True) is None
-    assert next_in_minutes(usage_status="recycled", news_expected_at=1) is None
+    assert next_in_minutes(usage_status="recycled", usage_change_expected_at=1) is None
 
 
 def test_usage_is_synced_when_esim_expires():

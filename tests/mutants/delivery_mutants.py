@@ -45,7 +45,7 @@ DELIVERY_MUTANTS = [
     Mutant(
         "replace a code by an answer older than the last",
         "services/esims/details.py",
-        "_replace(known, sim, found, code_key) if is_news else None",
+        "_replace(known, sim, found, code_key) if is_newer else None",
         "_replace(known, sim, found, code_key)",
         ("tests/esims/test_details.py",),
     ),

@@ -55,7 +55,7 @@ class _Known:
 
 @dataclass
 class _Listing:
-    """What Airalo lists, as far as it is news: only that is kept while the pages are read."""
+    """The changes that Airalo's list brings: only these are kept while the pages are read."""
 
     known: dict[str, _Known]
     known_operators: dict[int, str]
@@ -112,7 +112,7 @@ class _Listing:
                 self.covered_whole.add(operator.id)
 
     @property
-    def is_news(self) -> bool:
+    def has_changes(self) -> bool:
         return bool(self.packages or self.operators)
 
     def missing(self) -> list[_Known]:
@@ -155,7 +155,7 @@ def sync_packages(*, force: bool = False, progress: Progress | None = None) -> S
         missing = listing.missing()
         if not force:
             _refuse_losses(listing, missing)
-        if listing.is_news or missing:
+        if listing.has_changes or missing:
             _write_catalogue(run, listing, missing)
         run.added = sum(name not in listing.known for name in listing.packages)
         run.changed = len(listing.packages) - run.added
@@ -259,7 +259,7 @@ def _refuse_losses(listing: _Listing, missing: list[_Known]) -> None:
 
 @database.in_transaction()
 def _write_catalogue(run: SyncRun, listing: _Listing, missing: list[_Known]) -> None:
-    """All that is news, or none of it. First of all: is this still the one sync that may write?"""
+    """Write all changes or none. First of all: is this still the one sync that may write?"""
     sync_runs.keep_lease(run)
     now = database.db_now()
     _write_countries(listing)

@@ -23,7 +23,7 @@ def said(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not is_blank(value)}
 
 
-def news(row: object, values: Mapping[str, Any]) -> dict[str, Any]:
+def changes(row: object, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns for which Airalo gave a value that differs from the row's, with these values."""
     return {name: value for name, value in said(values).items() if getattr(row, name) != value}
 

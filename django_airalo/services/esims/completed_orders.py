@@ -59,10 +59,10 @@ def follow_up(order: EsimOrder, esims: Sequence[Esim], *, now: datetime, source:
     if until and (due_at is None or now < until < due_at):
         due_at = until if due_at else order.due_at  # an order in doubt must be looked up when the doubt ends
     fields = {"delivered_quantity": len(esims), "due_at": due_at}
-    news = {name: value for name, value in fields.items() if getattr(order, name) != value}
-    if news:
-        EsimOrder.primary.filter(pk=order.pk).update(**news)
-        for name, value in news.items():
+    changes = {name: value for name, value in fields.items() if getattr(order, name) != value}
+    if changes:
+        EsimOrder.primary.filter(pk=order.pk).update(**changes)
+        for name, value in changes.items():
             setattr(order, name, value)
     flag_what_is_missing(order, esims, now=now, source=source)
 

@@ -165,10 +165,10 @@ def record_details(esim_pk: int, sim: SimData, *, asked_at: datetime, source: st
     if not is_same(known.row, sim, code_key):
         _record_stranger(order, known.row, now=now, source=source)
         return
-    is_news = known.row.details_synced_at is None or known.row.details_synced_at <= asked_at
+    is_newer = known.row.details_synced_at is None or known.row.details_synced_at <= asked_at
     was_in_doubt = known.row.other_code_at is not None
     delivery = compare(order, [known], [sim], now=now, source=source, adding=False)
-    old = _replace(known, sim, found, code_key) if is_news else None
+    old = _replace(known, sim, found, code_key) if is_newer else None
     known.other_code = ""
     settled: dict[str, Any] = {"details_due_at": None, "details_tries": 0, "other_code_at": None}
     if not known.row.code_key:

@@ -27,7 +27,7 @@ from .usage import record_usage
 
 logger: logging.Logger = logging.getLogger("django_airalo.esims")
 
-#: Who brought the news, in the log of an order.
+#: The source of the change, in the log of an order.
 SOURCE = "look-up"
 #: eSIMs on one page of Airalo's list. Airalo documents no highest number; if it gives fewer, there are more pages.
 PAGE_SIZE = 100
@@ -147,8 +147,8 @@ def _deliver_sim(
 ) -> bool:
     """Give an order what it lacks of an eSIM; ``False`` if it lacks nothing."""
     order = EsimOrder(pk=order_pk)
-    # Compared first as it was read, since most pages have no news.
-    if not compare(order, kept, [sim], now=now, source=SOURCE, adding=adding, codes=codes).is_news:
+    # Compared first as it was read, since most pages change nothing.
+    if not compare(order, kept, [sim], now=now, source=SOURCE, adding=adding, codes=codes).has_changes:
         return False
     _record_sim(order_pk, sim, adding=adding)
     return True
@@ -166,7 +166,7 @@ def _keep_sim(esim: Esim, sim: SimData, shared: dict[int, tuple[str, str]]) -> b
     """Bring one eSIM up to date; ``False`` if it was."""
     recycled_at = None if sim.recycled is False else sim.recycled_at
     said = {"brand_settings_name": sim.brand_settings_name[:255], "recycled_at": recycled_at}
-    fields = blanks.news(esim, said)
+    fields = blanks.changes(esim, said)
     if sim.raw.get("brand_settings_name", "") is None and esim.brand_settings_name:
         fields["brand_settings_name"] = ""  # null is documented as "no brand"
     fields |= _new_sharing(sim, *shared.get(esim.pk, ("", "")))

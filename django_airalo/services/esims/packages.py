@@ -69,8 +69,8 @@ def _keep_packages(esim_pk: int, listed: Sequence[SimPackageData]) -> list[EsimP
         if package is None:
             listed_before[data.id] = EsimPackage.primary.create(esim=current, airalo_id=data.id, **values)
             created.append(listed_before[data.id])
-        elif news := blanks.news(package, values):
-            for name, value in news.items():
+        elif changes := blanks.changes(package, values):
+            for name, value in changes.items():
                 setattr(package, name, value)
             changed.append(package)
     EsimPackage.primary.bulk_update(changed, _MIRRORED)

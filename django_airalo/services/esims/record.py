@@ -75,7 +75,7 @@ class Delivery:
         return [known.row for known in self.esims if known.got_code and known not in self.new]
 
     @property
-    def is_news(self) -> bool:
+    def has_changes(self) -> bool:
         """Whether there is anything to be written."""
         return bool(self.new) or any(known.changes or known.other_code for known in self.esims)
 

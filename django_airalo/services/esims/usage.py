@@ -1,4 +1,4 @@
-"""What is left of an eSIM: asked of Airalo when there may be news, kept with its history, and signalled."""
+"""Look up how much data an eSIM has left, keep the history and signal changes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SWEEP_PATIENCE = 20
 
 
 def sync_usage(esim: Esim | int) -> Esim:
-    """Ask Airalo what is left of an eSIM, unless it was asked so lately that there can be no news.
+    """Ask Airalo how much an eSIM has left, unless it was asked so recently that nothing can have changed.
 
     Args:
         esim: an eSIM or its primary key.
@@ -104,7 +104,7 @@ def request_usage_sync(esim: Esim | int) -> None:
     """
     now = database.db_now()
     esim_pk = esim.pk if isinstance(esim, Esim) else esim
-    Esim.primary.filter(pk=esim_pk).update(usage_due_at=now, news_expected_at=now, packages_due=True)
+    Esim.primary.filter(pk=esim_pk).update(usage_due_at=now, usage_change_expected_at=now, packages_due=True)
 
 
 def note_top_up(esim_pk: int, at: datetime) -> None:
@@ -194,7 +194,7 @@ def record_usage(
     """
     now = database.db_now()
     said = blanks.said({"usage_status": status, **usage})
-    if not blanks.news(esim, said):
+    if not blanks.changes(esim, said):
         _set(esim, usage_synced_at=now, usage_error=error)
         due_at, unchanged = next_usage(esim, now), Esim.primary.filter(usage_status=esim.usage_status)
         if unchanged.release(esim, Esim.USAGE_LEASE, due=due_at, usage_synced_at=now, usage_error=error):
@@ -207,7 +207,7 @@ def record_usage(
 def _record_locked(esim: Esim, said: dict[str, Any], source: str, now: datetime, error: str) -> None:
     current = lock_esim(esim.pk)
     before, had = current.usage_status, current.total
-    changed = blanks.news(current, said)
+    changed = blanks.changes(current, said)
     was_claimed = current.usage_due_at == esim.usage_due_at
     _set(current, usage_synced_at=now, usage_error=error, **said)
     status = current.usage_status

@@ -18,7 +18,7 @@ NOT_ACTIVE_BETWEEN = (timedelta(hours=1), timedelta(days=1))
 #: An eSIM that is over is looked up daily, for as long as it can be topped up, or this long if that is unknown.
 DAILY, USUALLY_TOPPED_UP_WITHIN = timedelta(days=1), timedelta(days=30)
 #: The number of intervals after a top-up or a notification during which Airalo's cache may still have the old usage.
-NEWS_WITHIN = 2
+CHANGE_WITHIN = 2
 
 
 def next_usage(esim: Esim, now: datetime) -> datetime | None:
@@ -37,7 +37,9 @@ def next_usage(esim: Esim, now: datetime) -> datetime | None:
     interval = timedelta(seconds=conf.usage_interval)
     if esim.usage_status == UsageStatus.RECYCLED:
         return None
-    if esim.packages_due or (esim.news_expected_at and now - esim.news_expected_at < NEWS_WITHIN * interval):
+    if esim.packages_due or (
+        esim.usage_change_expected_at and now - esim.usage_change_expected_at < CHANGE_WITHIN * interval
+    ):
         return now + interval
     if esim.is_over:
         # A top-up that was bought elsewhere can make it active again.

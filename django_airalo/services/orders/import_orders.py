@@ -202,7 +202,7 @@ def _repair(items: Sequence[OrderData], report: ImportReport, *, dry_run: bool, 
     now, codes = database.db_now(), CodeKeys()
     for order in orders.filter(status=Status.COMPLETED, type=Type.SIM).order_by("pk"):
         data = listed[order.airalo_order_id]
-        if compare(order, with_blanks(kept[order.pk]), data.sims, now=now, source="import", codes=codes).is_news:
+        if compare(order, with_blanks(kept[order.pk]), data.sims, now=now, source="import", codes=codes).has_changes:
             report.repaired += 1
             if not dry_run:
                 _record_again(order.pk, data, signal=signal)

@@ -93,7 +93,7 @@ def sync_order(order: EsimOrder | int, *, source: str = "look-up") -> EsimOrder:
     if order.is_refused_at_placing:
         return order
     findings = look_up(order)
-    if is_news(order, findings):
+    if brings_changes(order, findings):
         record(order.pk, findings, source=source)
     return orders.get(pk=order.pk)
 
@@ -170,7 +170,7 @@ def hides(order: EsimOrder, listing: future.Listing, listed: Sequence[FutureOrde
     return bool(not listed or order.in_doubt_until) and listing.may_hide_orders()
 
 
-def is_news(order: EsimOrder, findings: Findings) -> bool:
+def brings_changes(order: EsimOrder, findings: Findings) -> bool:
     """Return whether a look-up found anything new, so that something must be written.
 
     Args:

@@ -35,7 +35,7 @@ class LookUpClaim:
     def take_back(self, error: AiraloAPIError) -> None:
         """Give the claim back if the order was not looked up: it does not count as a look-up.
 
-        Changes nothing if there is news of the order, or a second time.
+        Changes nothing if the order has changed since, or a second time.
         """
         due_again = self._due_at
         if isinstance(error, AiraloRateLimitError | AiraloTokenError):

@@ -15,7 +15,7 @@ from django_airalo.models.references import reference_in
 from django_airalo.services.core import database, doubt
 
 from . import order_list
-from .lookup import Findings, is_news, record
+from .lookup import Findings, brings_changes, record
 
 logger: logging.Logger = logging.getLogger("django_airalo.orders")
 
@@ -97,7 +97,7 @@ class _Reading:
     def _record(self, reference: str, findings: Findings) -> None:
         order = self._orders[reference]
         try:
-            if is_news(order, findings):
+            if brings_changes(order, findings):
                 record(order.pk, findings, source="look-up")
         except Exception:  # One order must not keep the others from being recorded. It is looked up again.
             logger.exception("What Airalo lists of order %s could not be recorded", reference)

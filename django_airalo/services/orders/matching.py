@@ -187,14 +187,14 @@ def _give_up(reading: _ListReading, wait: float | None) -> None:
 
 def _read_and_match(reading: _ListReading, report: MatchReport, between: Callable[[], object]) -> bool:
     """Read and match all pages. Return ``False`` if the list is too long, or the lease expired."""
-    news: dict[str, list[OrderData]] = defaultdict(list)
+    to_record: dict[str, list[OrderData]] = defaultdict(list)
     is_first = True
     for page in order_list.read_order_list(reading.since, between):
         if is_first and _is_too_long(page, reading):
             too_long = {"list_too_long_at": reading.started_at}
             leased(Deployment).release(reading.row, Deployment.READING_LEASE, due=None, **too_long)
             return False
-        _match_page(page.items, news, report, reading.started_at)
+        _match_page(page.items, to_record, report, reading.started_at)
         if not _keep_lease(reading):
             return False
         is_first = False
@@ -240,7 +240,7 @@ def _finish_reading(reading: _ListReading) -> bool:
 
 
 def _match_page(
-    items: Sequence[OrderData], news: dict[str, list[OrderData]], report: MatchReport, asked_at: datetime
+    items: Sequence[OrderData], to_record: dict[str, list[OrderData]], report: MatchReport, asked_at: datetime
 ) -> None:
     listed: dict[str, list[OrderData]] = defaultdict(list)
     for item in items:
@@ -249,17 +249,17 @@ def _match_page(
     report.listed += len(items)
     orders = _orders_of(listed)
     for reference, order in orders.items():
-        brings = [item for item in listed[reference] if _is_news(order, item)]
-        if brings or reference in news:
-            news[reference] += listed[reference]
+        brings = [item for item in listed[reference] if _brings_changes(order, item)]
+        if brings or reference in to_record:
+            to_record[reference] += listed[reference]
             report.matched += len(brings)
-            _record_listed(order, lookup.Findings(asked_at, orders=news[reference]))
+            _record_listed(order, lookup.Findings(asked_at, orders=to_record[reference]))
     unknown = {reference: found[0] for reference, found in listed.items() if reference not in orders}
     report.unknown += len(unknown)
     deployment.keep_listed({reference: (item.id, item.package_id) for reference, item in unknown.items()})
 
 
-def _is_news(order: EsimOrder, item: OrderData) -> bool:
+def _brings_changes(order: EsimOrder, item: OrderData) -> bool:
     """Return whether a listed order has new data for our order."""
     is_delivered = delivers(order, item)
     if order.status == Status.COMPLETED:

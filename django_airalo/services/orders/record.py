@@ -94,9 +94,9 @@ def _complete(order: EsimOrder, data: OrderData, esims: Sequence[Esim], *, now: 
 
 def _fill_blanks(order: EsimOrder, data: OrderData) -> None:
     """Fill the blank columns of a completed order: for example, a look-up has no cost, but a webhook has."""
-    if news := blanks_filled(order, data):
-        EsimOrder.primary.filter(pk=order.pk).update(**news)
-        for name, value in news.items():
+    if changes := blanks_filled(order, data):
+        EsimOrder.primary.filter(pk=order.pk).update(**changes)
+        for name, value in changes.items():
             setattr(order, name, value)
 
 

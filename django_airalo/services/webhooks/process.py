@@ -43,7 +43,7 @@ WAITS_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class _OrderNews:
+class _OrderResult:
     """The content of a webhook about an order: its eSIMs in ``data``, or the ``reason`` why there are none."""
 
     data: OrderData
@@ -173,15 +173,15 @@ def _interpret(event: WebhookEvent) -> None:
         event.due_at = max(lease_end, _try_again_at(event, now))
 
 
-def _interpret_order(event: WebhookEvent, news: _OrderNews, now: datetime) -> None:
-    event.request_id = news.data.request_id
-    matches = sorted(_matching_orders(news.data))
+def _interpret_order(event: WebhookEvent, result: _OrderResult, now: datetime) -> None:
+    event.request_id = result.data.request_id
+    matches = sorted(_matching_orders(result.data))
     if len(matches) > 1:
         _set_aside(event, AMBIGUOUS)
         for pk in matches:
             flag_for_review(lock(pk), AMBIGUOUS, now=now, source="webhook")
         return
-    if not news.data.sims and not news.reason:
+    if not result.data.sims and not result.reason:
         _set_aside(event, NOTHING_IN_IT)
         for pk in matches:
             event.order = lock(pk)
@@ -192,10 +192,10 @@ def _interpret_order(event: WebhookEvent, news: _OrderNews, now: datetime) -> No
         event.due_at = _try_again_at(event, now) if now - event.received_at < WAITS_FOR else None
         return
     order = lock(matches[0])
-    if news.data.sims:
-        _deliver(order, news.data, now)
+    if result.data.sims:
+        _deliver(order, result.data, now)
     else:
-        record.record_failure(order, reason=news.reason, code=news.code, now=now, source="webhook")
+        record.record_failure(order, reason=result.reason, code=result.code, now=now, source="webhook")
     signal_after_commit(order)
     event.order = order
     event.status = Status.PROCESSED
@@ -274,9 +274,9 @@ def _order_or_document(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return order_in(document) or document
 
 
-def _read_order(document: Mapping[str, Any]) -> _OrderNews:
+def _read_order(document: Mapping[str, Any]) -> _OrderResult:
     inner = _order_or_document(document)
     reason = as_text(document.get("reason")) or as_text(inner.get("reason"))
     code = as_int(document.get("code")) if "reason" in document else as_int(inner.get("code"))
     order_data = OrderData.from_json({"data": inner, "request_id": document.get("request_id")})
-    return _OrderNews(data=order_data, reason=reason, code=code if code and abs(code) < 10**9 else None)
+    return _OrderResult(data=order_data, reason=reason, code=code if code and abs(code) < 10**9 else None)

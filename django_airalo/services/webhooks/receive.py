@@ -85,8 +85,8 @@ def _repeated(digest: str, now: datetime) -> WebhookEvent | None:
     # The updates are conditional, since another process may have changed the event after it was read.
     is_old = now - event.last_received_at > REPEATED_FOR
     if event.kind in WebhookEvent.NOTIFICATIONS and event.processed_at and (is_old or topped_up_since(event.event_id)):
-        news = {"event_id": uuid.uuid4(), "status": Status.RECEIVED, "processed_at": None, "due_at": now}
-        row.filter(event_id=event.event_id).update(**news)
+        fields = {"event_id": uuid.uuid4(), "status": Status.RECEIVED, "processed_at": None, "due_at": now}
+        row.filter(event_id=event.event_id).update(**fields)
     elif event.status == Status.WAITING or event.error:
         row.filter(processed_at=None).update(due_at=now)
     event.refresh_from_db(using=database.primary_alias())
