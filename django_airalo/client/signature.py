@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -33,21 +34,9 @@ def is_well_formed(signature: str) -> bool:
     return _HEX.fullmatch(signature) is not None
 
 
-def verify(body: bytes, signature: str, secrets: Sequence[str], *, first: str = "") -> str | None:
-    """Return the encoding of ``body`` that the signature matches, with any of ``secrets``.
-
-    Args:
-        first: the encoding to try first after the raw body.
-
-    Returns:
-        ``"raw"``, ``"php"``, ``"php-arrays"``, ``"js-sdk"``, ``"javascript"`` or ``"python"``; ``None`` if it
-        matches none.
-    """
-    if not is_well_formed(signature):
-        return None
-    if _matches(body, signature, secrets):
-        return "raw"
-    return _matching_encoding(body, signature, secrets, first)
+def verify(body: bytes, signature: str, secrets: Sequence[str]) -> str | None:
+    """Return the encoding of ``body`` that the signature matches, however long that takes."""
+    return Verifier(burst=math.inf).verify(body, signature, secrets)
 
 
 class Verifier:
@@ -73,7 +62,11 @@ class Verifier:
         self._last_match = ""
 
     def verify(self, body: bytes, signature: str, secrets: Sequence[str]) -> str | None:
-        """Return the encoding that the signature matches, as ``verify()`` does.
+        """Return the encoding of ``body`` that the signature matches, with any of ``secrets``.
+
+        Returns:
+            ``"raw"``, ``"php"``, ``"php-arrays"``, ``"js-sdk"``, ``"javascript"`` or ``"python"``; ``None`` if it
+            matches none.
 
         Raises:
             TimeoutError: the raw body does not match, and no time is left to encode it again.
@@ -107,8 +100,6 @@ def _matches(candidate: bytes, signature: str, secrets: Sequence[str]) -> bool:
 
 
 def _matching_encoding(body: bytes, signature: str, secrets: Sequence[str], first: str) -> str | None:
-    if len(body) > REENCODE_MAX_BYTES:
-        return None
     for name in sorted(_ENCODINGS, key=lambda name: name != first):
         try:
             candidate = _ENCODINGS[name].encode(body)

@@ -137,7 +137,7 @@ def refused(context: CheckContext) -> CheckResult:
     values["text"] = ", ".join(f"{reason}: {number}" for reason, number in counts.most_common())
     return warn(
         _("Web processes asked: %(count)d. Webhooks refused since %(since)s: %(text)s.") % values,
-        " ".join(str(REMEDIES[reason]) for reason in counts if reason in REMEDIES),
+        " ".join(str(remedy) for reason, remedy in REMEDIES.items() if counts[reason]),
     )
 
 
