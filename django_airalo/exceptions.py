@@ -42,6 +42,10 @@ class WebhookVerificationError(AiraloError, SuspiciousOperation):
     """A webhook's signature (or the secret in its URL) is missing or wrong."""
 
 
+class WebhookOverloadError(WebhookVerificationError):
+    """A webhook's signature was not verified, since too many others did not fit. Answer 503: Airalo sends it again."""
+
+
 class PayloadError(AiraloError, ValueError):
     """A JSON document lacks a required field. The message names the field, never the content."""
 

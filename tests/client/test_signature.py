@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from django_airalo.client.signature import REENCODE_MAX_BYTES, sign, verify
+from django_airalo.client import signature as signature_module
+from django_airalo.client.signature import REENCODE_MAX_BYTES, Verifier, sign, verify
 
 _DOCUMENT = json.loads(Path(__file__).with_name("signature_vectors.json").read_text(encoding="utf-8"))
 SECRET: str = _DOCUMENT["secret"]
@@ -151,3 +152,94 @@ def test_comparison_is_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None
     verify(BODY, "0" * 128, [SECRET])
 
     assert len(compared) == 6  # raw and five re-encodings
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=[f"{vector['name']}, {vector['reading']}" for vector in VECTORS])
+def test_vectors_with_limited_time(vector: dict[str, str]) -> None:
+    assert Verifier().verify(vector["body"].encode(), vector["signature"], [SECRET]) == vector["reading"]
+
+
+@pytest.mark.parametrize("text", ["\x7f", r"\u007f", "\\\x7f", "\\\\u007f/"])
+def test_php_writes_delete_as_it_is_and_an_escaped_backslash_as_two(text: str) -> None:
+    """As ``php -n -r 'echo json_encode("\x7f");'`` prints it."""
+    escaped = text.replace("\\", r"\\").replace("/", r"\/")
+    encoded = f'["{escaped}"]'.encode()
+
+    assert verify(json.dumps([text]).encode() + b" ", sign(encoded, SECRET), [SECRET]) == "php"
+
+
+class Times:
+    """The clock, and the CPU time that each encoding takes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, cost: float) -> None:
+        self.now = self.cpu = 0.0
+        self.cost = cost
+        self.tried: list[str] = []
+        monkeypatch.setattr(signature_module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(signature_module.time, "thread_time", lambda: self.cpu)
+        for name, encoding in signature_module._ENCODINGS.items():
+            monkeypatch.setitem(signature_module._ENCODINGS, name, Costly(self, name, encoding.encode))
+
+
+class Costly:
+    def __init__(self, times: Times, name: str, encode: Any) -> None:
+        self.times, self.name, self._encode = times, name, encode
+
+    def encode(self, body: bytes) -> bytes:
+        self.times.cpu += self.times.cost
+        self.times.tried.append(self.name)
+        encoded: bytes = self._encode(body)
+        return encoded
+
+
+FORGED = "0" * 128
+
+
+def test_forged_bodies_cost_a_share_of_the_time_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = Times(monkeypatch, cost=0.01)
+    verifier = Verifier(share=0.05, burst=0.25)
+    refused = 0
+    for _ in range(100 * 200):  # 200 a second for 100 seconds
+        times.now += 1 / 200
+        try:
+            assert verifier.verify(b'{"a": "b/c"}', FORGED, [SECRET]) is None
+        except TimeoutError:
+            refused += 1
+
+    assert refused > 19_000
+    # One body may be begun while any time is left.
+    assert times.cpu <= 0.25 + 0.05 * 100 + 5 * 0.01
+
+
+@pytest.mark.parametrize("encoding", ["php", "php-arrays", "js-sdk", "javascript", "python"])
+def test_encoding_that_matched_last_is_tried_first(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    body = '{"url": "a/b", "title": "Curaçao", "none": {}, "price": 9.0}'.encode()
+    genuine = sign(signature_module._ENCODINGS[encoding].encode(body), SECRET)
+    times = Times(monkeypatch, cost=0.001)
+    verifier = Verifier()
+
+    assert verifier.verify(body, genuine, [SECRET]) == encoding
+    times.tried.clear()
+    assert verifier.verify(body, genuine, [SECRET]) == encoding
+    assert times.tried == [encoding]
+
+
+def test_time_grows_back_after_it_was_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = Times(monkeypatch, cost=0.1)
+    verifier = Verifier(share=0.05, burst=0.25)
+    verifier.verify(b'{"a": 1}', FORGED, [SECRET])
+    with pytest.raises(TimeoutError):
+        verifier.verify(b'{"a": 1}', FORGED, [SECRET])
+
+    times.now += 10
+    assert verifier.verify(b'{"url": "a/b"}', sign(rb'{"url":"a\/b"}', SECRET), [SECRET]) == "php"
+
+
+@pytest.mark.parametrize("body", [b"x" * (REENCODE_MAX_BYTES + 1), b"{}"])
+def test_raw_body_and_too_long_ones_need_no_time(body: bytes) -> None:
+    verifier = Verifier(share=0, burst=0)
+
+    assert verifier.verify(body, sign(body, SECRET), [SECRET]) == "raw"
+    assert verifier.verify(body, "no signature", [SECRET]) is None
+    if len(body) > REENCODE_MAX_BYTES:
+        assert verifier.verify(body, FORGED, [SECRET]) is None

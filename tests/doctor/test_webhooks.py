@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import requests
 
 from django_airalo.models import WebhookEvent
 from django_airalo.services.core import database
 from django_airalo.services.doctor import airalo as airalo_checks
 from django_airalo.services.doctor import webhooks as checks
+from django_airalo.services.webhooks import refusals
 from tests.factories import LONG_AGO, EsimOrderFactory, WebhookEventFactory
 
 from .test_doctor import level, look
@@ -74,3 +76,31 @@ def test_only_low_data_webhook_counts_as_test_webhook(emulated_airalo, fields, e
     WebhookEventFactory(last_received_at=ahead, **fields)
     assert WebhookEvent.objects.count() == 1  # Airalo's own goes to the receiver
     assert level(airalo_checks.webhook_delivery, simulate=True, wait=0) == expected
+
+
+# Webhooks that were refused
+
+
+def test_refused_webhooks_are_shown_with_remedies(live_server, settings):
+    refusals.reset()
+    settings.AIRALO_WEBHOOK_URL = f"{live_server.url}/airalo/webhook/"
+    assert level(airalo_checks.webhook_url) == "pass"  # its unsigned POST is not counted
+    assert level(checks.refused) == "pass"
+    for headers in ({}, {"airalo-signature": "0" * 128}):
+        requests.post(settings.AIRALO_WEBHOOK_URL, data=b"{}", headers=headers, timeout=60)
+    refusals.count(refusals.Reason.CHUNKED)
+    result = look(checks.refused)
+    assert result.level == "warn"
+    assert "signature: 2, chunked: 1" in result.message
+    assert "AIRALO_WEBHOOK_SECRETS" in result.remedy
+    assert "decode chunked bodies" in result.remedy
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/", ""])
+def test_refused_webhooks_are_unknown_if_no_web_process_answers(settings, address):
+    settings.AIRALO_WEBHOOK_URL = address
+    assert level(checks.refused) == "skip"
+
+
+def test_every_reason_to_refuse_has_a_remedy():
+    assert set(checks.REMEDIES) == set(refusals.Reason)

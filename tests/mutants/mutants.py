@@ -147,15 +147,15 @@ MUTANTS = [
     Mutant(
         "compare signatures on parsed JSON only",
         "client/signature.py",
-        '    yield "raw", body\n',
-        "",
+        '            return "raw"\n        if len(body)',
+        "            pass\n        if len(body)",
         ("tests/client/test_signature.py",),
     ),
     Mutant(
         "take a webhook without signature",
         "client/signature.py",
-        "    if not _HEX.fullmatch(signature):\n        return None",
-        '    if not signature:\n        return "raw"',
+        "        if not is_well_formed(signature):\n            return None",
+        '        if not signature:\n            return "raw"',
         ("tests/client/test_signature.py",),
     ),
     Mutant(
@@ -168,8 +168,8 @@ MUTANTS = [
     Mutant(
         "answer a webhook with 204",
         "views.py",
-        "            return HttpResponse(status=503)\n        return HttpResponse()",
-        "            return HttpResponse(status=503)\n        return HttpResponse(status=204)",
+        "        return HttpResponse(status=503)\n    return HttpResponse()",
+        "        return HttpResponse(status=503)\n    return HttpResponse(status=204)",
         ("tests/webhooks/test_view.py",),
     ),
     Mutant(

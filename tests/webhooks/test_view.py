@@ -13,8 +13,10 @@ from django.db import close_old_connections, connection
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
+from django_airalo.client.signature import Verifier
 from django_airalo.conf import conf
 from django_airalo.models import WebhookEvent
+from django_airalo.services.webhooks import receive, refusals
 from django_airalo.testing import order_payload, sign_webhook, webhook_payload
 from django_airalo.views import AiraloWebhookView
 from tests.factories import EsimFactory, EsimOrderFactory, PackageFactory
@@ -217,9 +219,71 @@ def test_request_without_valid_content_length_is_401(nothing_changes, length):
     assert wsgi_post(Endless(), HTTP_AIRALO_SIGNATURE=sign_webhook(BODY), **environ) == 401
 
 
-def test_body_shorter_than_its_content_length_is_401(nothing_changes):
+def test_body_shorter_than_its_content_length_is_400(nothing_changes):
     stream = BytesIO(BODY[:10])
-    assert wsgi_post(stream, CONTENT_LENGTH=str(len(BODY)), HTTP_AIRALO_SIGNATURE=sign_webhook(BODY)) == 401
+    assert wsgi_post(stream, CONTENT_LENGTH=str(len(BODY)), HTTP_AIRALO_SIGNATURE=sign_webhook(BODY)) == 400
+
+
+class Chunks(BytesIO):
+    """A chunked body as a server hands it on that does not decode it: reading to its end would wait for ever."""
+
+    def read(self, size=-1):
+        raise AssertionError("read without knowing the end")
+
+
+def test_chunked_body_that_server_does_not_decode_is_411(nothing_changes, caplog):
+    chunked = {"HTTP_TRANSFER_ENCODING": "Chunked", "HTTP_AIRALO_SIGNATURE": sign_webhook(BODY)}
+    assert wsgi_post(Chunks(), **chunked) == 411
+    assert "does not decode a chunked body" in caplog.text
+
+
+def test_decoded_chunked_body_is_read_up_to_limit(nothing_changes, monkeypatch):
+    monkeypatch.setattr(conf, "WEBHOOK_MAX_BYTES", 1000)
+    chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+    stream = Endless()
+    assert wsgi_post(stream, HTTP_AIRALO_SIGNATURE=sign_webhook(BODY), **chunked) == 413
+    assert stream.taken <= 1001
+
+
+@pytest.mark.parametrize("signature", ["", "0" * 127, None])
+def test_body_is_not_read_if_headers_suffice_to_refuse(nothing_changes, settings, signature):
+    environ = {"CONTENT_LENGTH": "100", "wsgi.input": Chunks()}
+    if signature is not None:
+        environ["HTTP_AIRALO_SIGNATURE"] = signature
+    assert wsgi_post(Chunks(), **environ) == 401
+    settings.AIRALO_WEBHOOK_URL_TOKEN = "t0ken"
+    assert wsgi_post(Chunks(), CONTENT_LENGTH="100", HTTP_AIRALO_SIGNATURE=sign_webhook(BODY)) == 401
+
+
+@pytest.mark.parametrize("body", [BODY, b"x" * 100_000])
+def test_forged_webhook_causes_no_query(db, django_assert_num_queries, body):
+    with django_assert_num_queries(0):
+        assert post(body, sign_webhook(body, "another secret")).status_code == 401
+
+
+def test_webhook_is_503_while_cpu_time_for_signatures_is_used_up(db, monkeypatch):
+    """But one that is signed over its raw body is stored."""
+    monkeypatch.setattr(receive, "verifier", Verifier(share=0, burst=0))
+    assert post(BODY, sign_webhook(BODY, "another secret")).status_code == 503
+    assert post(BODY, sign_webhook(BODY)).status_code == 200
+
+
+def test_refused_webhooks_are_counted_by_reason(db, monkeypatch):
+    refusals.reset()
+    monkeypatch.setattr(conf, "WEBHOOK_MAX_BYTES", 1000)
+    post(BODY)
+    post(BODY, sign_webhook(BODY, "another secret"))
+    post(b"x" * 1001, sign_webhook(BODY))
+    wsgi_post(BytesIO(BODY[:10]), CONTENT_LENGTH=str(len(BODY)), HTTP_AIRALO_SIGNATURE=sign_webhook(BODY))
+    post(BODY, sign_webhook(BODY))
+    assert json.loads(refusals.report())["counts"] == {"signature": 2, "too_large": 1, "cut_short": 1}
+
+
+@pytest.mark.parametrize("header", [None, "", "doctor", "doctor:1:forged"])
+def test_counts_are_shown_to_doctor_of_this_shop_alone(header):
+    headers = {} if header is None else {refusals.DOCTOR_HEADER: header}
+    assert refusals.COUNTS_HEADER not in Client().head(URL, headers=headers)
+    assert refusals.COUNTS_HEADER in Client().head(URL, headers=refusals.doctor_headers())
 
 
 def test_webhook_is_stored_under_asgi(db):

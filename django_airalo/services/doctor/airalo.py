@@ -15,7 +15,7 @@ from django_airalo.conf import conf
 from django_airalo.exceptions import AiraloError, AiraloRateLimitError, IPAddressNotAllowedError
 from django_airalo.models import WebhookEvent
 from django_airalo.services.core import database
-from django_airalo.services.webhooks import opt_in
+from django_airalo.services.webhooks import opt_in, refusals
 
 from .result import Check, CheckContext, CheckResult, fail, passed, skip, warn
 
@@ -101,7 +101,9 @@ def webhook_url(context: CheckContext) -> CheckResult:
         )
     try:
         head = requests.head(address, timeout=_timeout(), allow_redirects=False).status_code
-        post = requests.post(address, data=b"{}", timeout=_timeout(), allow_redirects=False).status_code
+        post = requests.post(
+            address, data=b"{}", headers=refusals.doctor_headers(), timeout=_timeout(), allow_redirects=False
+        ).status_code
     except requests.RequestException as error:
         return bad(
             _("%(address)s cannot be reached from here: %(error)s.")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import timedelta
+from typing import Any, cast
 
+import requests
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from django_airalo.conf import conf
 from django_airalo.models import EsimOrder, WebhookEvent
 from django_airalo.services.core import database
+from django_airalo.services.webhooks import refusals
+from django_airalo.services.webhooks.refusals import Reason
 
 from .result import LATELY, Check, CheckContext, CheckResult, passed, skip, warn
 
@@ -20,6 +25,27 @@ Status = WebhookEvent.Status
 PATIENCE = timedelta(hours=1)
 #: How many webhooks are looked at.
 SAMPLE = 1000
+#: How many requests ask for refused webhooks. The web server chooses which of its processes answers.
+ASKED = 5
+REMEDIES = {
+    Reason.SIGNATURE: gettext_lazy(
+        "signature: these are forged, or AIRALO_WEBHOOK_SECRETS lacks the secret that Airalo signs with."
+    ),
+    Reason.URL_TOKEN: gettext_lazy(
+        "url_token: these are forged, or were ordered with another AIRALO_WEBHOOK_URL_TOKEN."
+    ),
+    Reason.TOO_LARGE: gettext_lazy("too_large: these are not Airalo's."),
+    Reason.CUT_SHORT: gettext_lazy(
+        "cut_short: connections ended too early; see the time-outs and size limits of the proxy."
+    ),
+    Reason.CHUNKED: gettext_lazy(
+        "chunked: the web server does not decode chunked bodies; let the proxy buffer requests, or use gunicorn, "
+        "uvicorn, waitress or mod_wsgi."
+    ),
+    Reason.OVERLOAD: gettext_lazy(
+        "overload: too many webhooks with wrong signatures came at once; let the proxy limit the rate of requests."
+    ),
+}
 
 
 def webhooks(context: CheckContext) -> CheckResult:
@@ -90,8 +116,43 @@ def signature(context: CheckContext) -> CheckResult:
         return passed(message)
     return warn(
         message,
-        _("Nothing to do, but webhooks above 100 kB fit only “raw”: their orders are completed by look-up."),
+        _("Nothing to do, but webhooks above 64 kB fit only “raw”: their orders are completed by look-up."),
     )
+
+
+def refused(context: CheckContext) -> CheckResult:
+    """Return how many webhooks the web processes refused. They count in memory, so each is asked for its own."""
+    reports: dict[int, dict[str, Any]] = {}
+    for _attempt in range(ASKED):
+        if report := _ask_a_web_process():
+            reports[report["process"]] = report
+    if not reports:
+        return skip(_("No web process of this shop said how many webhooks it refused."))
+    counts: Counter[str] = Counter()
+    for report in reports.values():
+        counts.update(report["counts"])
+    values = {"count": len(reports), "since": min(report["since"] for report in reports.values())}
+    if not counts:
+        return passed(_("Web processes asked: %(count)d. None refused a webhook since %(since)s.") % values)
+    values["text"] = ", ".join(f"{reason}: {number}" for reason, number in counts.most_common())
+    return warn(
+        _("Web processes asked: %(count)d. Webhooks refused since %(since)s: %(text)s.") % values,
+        " ".join(str(remedy) for reason, remedy in REMEDIES.items() if counts[reason]),
+    )
+
+
+def _ask_a_web_process() -> dict[str, Any] | None:
+    try:
+        response = requests.head(
+            conf.webhook_delivery_url,
+            headers=refusals.doctor_headers(),
+            timeout=(conf.CONNECT_TIMEOUT, conf.READ_TIMEOUT),
+            allow_redirects=False,
+        )
+    except requests.RequestException:
+        return None
+    text = response.headers.get(refusals.COUNTS_HEADER, "")
+    return cast("dict[str, Any]", json.loads(text)) if text else None
 
 
 _STORED = ("database", "migrations")
@@ -99,4 +160,5 @@ CHECKS = (
     Check("webhooks", webhooks, needs=_STORED),
     Check("webhooks_missing", webhooks_missing, needs=_STORED),
     Check("signature", signature, needs=_STORED),
+    Check("webhooks_refused", refused, needs=("webhook_url",)),
 )

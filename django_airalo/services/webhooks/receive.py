@@ -11,7 +11,7 @@ from django.db.models import F
 
 from django_airalo.client import signature
 from django_airalo.conf import conf
-from django_airalo.exceptions import WebhookVerificationError
+from django_airalo.exceptions import WebhookOverloadError, WebhookVerificationError
 from django_airalo.models import WebhookEvent
 from django_airalo.services.core import database
 from django_airalo.services.core.enqueue import enqueue
@@ -21,6 +21,9 @@ Status = WebhookEvent.Status
 
 #: Airalo repeats a webhook for five hours. A notification with the same body after that is a new one.
 REPEATED_FOR = timedelta(hours=6)
+
+#: One for the process, since it limits the CPU time of the process.
+verifier = signature.Verifier()
 
 
 def receive_webhook(body: bytes, *, signature_header: str) -> WebhookEvent:
@@ -39,8 +42,12 @@ def receive_webhook(body: bytes, *, signature_header: str) -> WebhookEvent:
 
     Raises:
         WebhookVerificationError: the signature is missing or wrong. Nothing was stored.
+        WebhookOverloadError: the signature was not verified, since forged webhooks used up the CPU time for it.
     """
-    reading = signature.verify(body, signature_header, conf.WEBHOOK_SECRETS)
+    try:
+        reading = verifier.verify(body, signature_header, conf.WEBHOOK_SECRETS)
+    except TimeoutError as error:
+        raise WebhookOverloadError(str(error)) from error
     if reading is None:
         raise WebhookVerificationError("The airalo-signature header is missing or does not fit the body.")
     digest = hashlib.sha256(body).hexdigest()
