@@ -1,4 +1,4 @@
-"""Mirror Airalo's catalogue."""
+"""Synchronise packages, operators and countries with Airalo's catalogue."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from .sync_runs import SyncReport
 logger: logging.Logger = logging.getLogger("django_airalo.catalogue")
 
 BATCH = 500
-#: Countries and regions a request. Only one page is in memory at a time; 25 of them are some 2 MB of JSON.
+#: Countries and regions per page. One page is in memory at a time; 25 of them are about 2 MB of JSON.
 PAGE_SIZE = 25
-#: Seconds to wait for a page when a limit is reached; less than the lease of a sync.
+#: Longest wait in seconds for a page when a limit is reached. It is shorter than the lease of a sync.
 PATIENCE = 600
-#: Airalo's words for how a company pays.
+#: Airalo's names of the pricing models.
 PRICING_MODELS = ("net_pricing", "discount_pricing")
-#: How often the pages are read, from the first on, if the catalogue changes meanwhile.
+#: How many times the whole catalogue is read if it changes meanwhile.
 READS = 3
 
 Progress = Callable[[int, int | None], None]
@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is compared of a package that the database has."""
+    """The columns of a stored package that are compared."""
 
     pk: int
     digest: str
@@ -55,23 +55,23 @@ class _Known:
 
 @dataclass
 class _Listing:
-    """The changes that Airalo's list brings: only these are kept while the pages are read."""
+    """The changes in Airalo's list. Only these are kept in memory while the pages are read."""
 
     known: dict[str, _Known]
     known_operators: dict[int, str]
-    #: How the company pays, as Airalo said last.
+    #: The pricing model that Airalo named last.
     pricing_model: str
     listed: set[str] = field(default_factory=set)
     packages: dict[str, dict[str, Any]] = field(default_factory=dict)
     operators: dict[int, dict[str, Any]] = field(default_factory=dict)
     covered: dict[int, set[str]] = field(default_factory=dict)
     countries: dict[str, tuple[str, str]] = field(default_factory=dict)
-    #: Title and image of the countries that are places of the catalogue: for those that are listed nowhere else.
+    #: Titles and images of locations that are countries, for countries that no operator's list describes.
     places: dict[str, tuple[str, str]] = field(default_factory=dict)
-    #: Airalo's ids of operators, and slugs of locations, of which not all could be read. ``None``: unknown.
+    #: Airalo's ids of operators, and slugs of locations, that were not read completely. ``None``: an unknown one.
     unread_operators: set[int | None] = field(default_factory=set)
     unread_locations: set[str | None] = field(default_factory=set)
-    #: Those whose countries were listed and read as a whole, so that others are gone.
+    #: The operators whose countries were read completely, so that they no longer cover any others.
     covered_whole: set[int] = field(default_factory=set)
 
     def take(self, location: LocationData) -> None:
@@ -90,7 +90,7 @@ class _Listing:
                     continue
                 self.listed.add(package.id)
                 values = package_values(location, operator, package)
-                # Whether there being no net price says something depends on the model.
+                # What a missing net price means depends on the pricing model.
                 values["digest"] = digest_of({**values, "pricing_model": self.pricing_model})
                 known = self.known.get(package.id)
                 if known is None or known.digest != values["digest"] or not known.on_sale:
@@ -116,7 +116,7 @@ class _Listing:
         return bool(self.packages or self.operators)
 
     def missing(self) -> list[_Known]:
-        """Return the packages on sale that Airalo lists no longer: not where a part of the list could not be read."""
+        """Return the packages on sale that Airalo no longer lists, except where the list could only be read in part."""
         if None in self.unread_locations:
             return []
         return [
@@ -130,25 +130,30 @@ class _Listing:
 
 
 class _CatalogueMovedError(Exception):
-    """There are more countries and regions, or fewer, than on the page before: the pages are cut elsewhere now."""
+    """The number of countries and regions changed between two pages, so that some may be missing."""
 
 
 def sync_packages(*, force: bool = False, progress: Progress | None = None) -> SyncReport:
-    """Bring packages, operators and countries up to date with Airalo's catalogue, eSIMs and top-ups.
+    """Synchronise packages (eSIMs and top-ups), operators and countries with Airalo's catalogue.
 
     Writes only what changed, in one transaction. Packages that Airalo no longer lists are withdrawn, not deleted. All
-    pages are read before anything is written, so a sync that breaks off changes nothing. If countries or regions come
-    or go while they are read, they are read again from the first page on.
+    pages are read before anything is written, so a sync that fails changes nothing. If the number of countries and
+    regions changes meanwhile, all pages are read again.
 
     Args:
-        force: also if more than half of the packages on sale would be withdrawn, which looks like a fault.
-        progress: called after each page with the number of countries and regions read, and of all (``None`` if
-            Airalo does not say).
+        force: write the changes even if more than half of the eSIMs or of the top-ups on sale would be withdrawn, which
+            looks like a fault.
+        progress: called after each page with two numbers of countries and regions: those read so far, and all of them
+            (``None`` if Airalo does not say).
+
+    Returns:
+        The numbers of packages that were added, changed, withdrawn and left as they were.
 
     Raises:
-        SyncRunningError: another process is at it.
-        AiraloAPIError: a page could not be read, or the catalogue came empty or in part, or changed each time that it
-            was read. Nothing was changed.
+        SyncRunningError: another process is running this sync.
+        AiraloAPIError: a page could not be read, the catalogue was empty or incomplete, or it changed each time it was
+            read. Nothing was changed.
+        AiraloConfigurationError: credentials are missing.
     """
     with sync_runs.running(SyncRun.Kind.PACKAGES) as run:
         listing = _read_catalogue(run, progress or (lambda done, total: None))
@@ -180,7 +185,7 @@ def _read_catalogue(run: SyncRun, progress: Progress) -> _Listing:
     for _number in range(READS):
         listing = _Listing(known, known_operators, run.pricing_model)
         try:
-            # Airalo enables universal packages by account, and lists none of them where it has not.
+            # Airalo enables universal packages per account. For other accounts it lists none.
             for type_ in (None, "universal") if conf.UNIVERSAL_PACKAGES else (None,):
                 for location in _locations(run, progress, type_):
                     listing.pricing_model = run.pricing_model
@@ -197,10 +202,13 @@ def _read_catalogue(run: SyncRun, progress: Progress) -> _Listing:
 
 
 def _locations(run: SyncRun, progress: Progress, type_: Literal["universal"] | None) -> Iterator[LocationData]:
-    """Yield all pages, waiting where Airalo's limit for them says so.
+    """Yield the countries and regions of all pages, and wait if a limit is reached.
 
-    A page is so many countries and regions from an offset on. Those that come or go meanwhile move the others, and one
-    would be read by no page.
+    A page begins at an offset. If countries or regions are added or removed meanwhile, the others move, so one of them
+    may be on none of the pages that are read.
+
+    Raises:
+        _CatalogueMovedError: their number has changed.
     """
     language = conf.CATALOGUE_LANGUAGE or None
 
@@ -224,18 +232,18 @@ def _locations(run: SyncRun, progress: Progress, type_: Literal["universal"] | N
 
 
 def _begin_with_last_pricing(run: SyncRun) -> None:
-    """How the company pays is as it was, until Airalo says something else."""
+    """Start with the pricing model of the last successful sync, until Airalo names another."""
     if last := SyncRun.primary.last_success(run.kind):
         run.pricing_model, run.discount_percentage = last.pricing_model, last.discount_percentage
 
 
 def _keep_pricing(run: SyncRun, pricing: PricingData) -> None:
-    """Only some pages may say it."""
+    """Keep the pricing model, if this page names it."""
     if pricing.model not in PRICING_MODELS:
         return
     discount = pricing.discount_percentage
     if discount is not None and 0 <= discount <= 100:
-        # Rounded down, since it is taken off what the shop pays.
+        # Rounded down, so that the shop's cost is not underestimated.
         run.discount_percentage = discount.quantize(Decimal("0.01"), ROUND_FLOOR)
     elif run.pricing_model != pricing.model:
         run.discount_percentage = None
@@ -243,7 +251,7 @@ def _keep_pricing(run: SyncRun, pricing: PricingData) -> None:
 
 
 def _refuse_losses(listing: _Listing, missing: list[_Known]) -> None:
-    """Half of the eSIMs or of the top-ups do not vanish within an hour."""
+    """Raise ``AiraloResponseError`` if more than half of the eSIMs or of the top-ups are missing."""
     for kind in Package.Type.values:
         on_sale = sum(known.on_sale and known.type == kind for known in listing.known.values())
         lost = sum(known.type == kind for known in missing)
@@ -259,7 +267,7 @@ def _refuse_losses(listing: _Listing, missing: list[_Known]) -> None:
 
 @database.in_transaction()
 def _write_catalogue(run: SyncRun, listing: _Listing, missing: list[_Known]) -> None:
-    """Write all changes or none. First of all: is this still the one sync that may write?"""
+    """Write all changes or none, if this process still has the lease of the sync."""
     sync_runs.keep_lease(run)
     now = database.db_now()
     _write_countries(listing)
@@ -276,7 +284,7 @@ def _write_countries(listing: _Listing) -> None:
     titled = {}
     for code, (title, image) in listing.countries.items():
         old, place = known.get(code, ("", "")), listing.places.get(code, ("", ""))
-        # An earlier title is better than the code, unless it is the code.
+        # A stored title is better than the code.
         earlier = old[0] if old[0] != code else ""
         titled[code] = (title or earlier or place[0] or code, image or old[1] or place[1])
     changed = [
@@ -288,7 +296,7 @@ def _write_countries(listing: _Listing) -> None:
 
 
 def _write_operators(listing: _Listing, now: datetime) -> dict[int, int]:
-    """Return our primary key of each operator, by Airalo's id."""
+    """Write the operators and their countries. Return the primary key of each operator by Airalo's id."""
     for ids in _batches(listing.operators):
         before = {row["airalo_id"]: row for row in Operator.primary.filter(airalo_id__in=ids).values()}
         merged = [operator_row(listing.operators[airalo_id], before.get(airalo_id)) for airalo_id in ids]
@@ -339,7 +347,7 @@ def _write_packages(
 def _upsert(model: Any, rows: list[Any], key: str, columns: list[str]) -> None:
     if not rows:
         return
-    # MySQL and MariaDB take any unique key for the conflict, and do not let one name it.
+    # On MySQL and MariaDB any unique key can conflict, and Django does not accept the name of one.
     named = connections[database.primary_alias()].features.supports_update_conflicts_with_target
     model.primary.bulk_create(
         rows,

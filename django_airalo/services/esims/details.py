@@ -1,7 +1,7 @@
-"""What GET /v2/sims/{iccid} says of one eSIM: what other sources leave out, and which code is right if they differ.
+"""Look up the details of eSIMs at GET /v2/sims/{iccid}: values that other sources lack, and the right code.
 
-Airalo documents the confirmation code there alone, and leaves the Apple link and more out of its list of orders. So
-each eSIM is asked for once after it was delivered, and again if it has no code or another code was given for it.
+Airalo documents the confirmation code for this endpoint only, and its list of orders lacks the Apple link and other
+values. So each eSIM is looked up once after its delivery, and again if it has no code or Airalo gave a different one.
 """
 
 from __future__ import annotations
@@ -38,44 +38,52 @@ from .record import KnownEsim, codes_of, compare, keep, stored_esims, with_blank
 
 logger: logging.Logger = logging.getLogger("django_airalo.esims")
 
-#: Seconds until an eSIM is asked for again if that brought nothing. Then rarely, if it has no code, or no more.
+#: Seconds before each further look-up if one fails. After the last, only eSIMs without a code are looked up.
 DETAILS_DELAYS = (60, 300, 1800, 6 * 3600, 24 * 3600)
-#: Seconds for those that are due in one sweep: usage and signals are due, too.
+#: The maximum seconds in one sweep, so that usage and signals are not delayed.
 SWEEP_PATIENCE = 20
-#: eSIMs that one task asks for.
+#: The maximum number of eSIMs that one task looks up.
 MOST_IN_A_TASK = 10
 #: The columns that belong to one code.
 CODES = ("activation_code", "smdp_address", "matching_id", "confirmation_code", "apple_installation_url")
 
 
 def sync_order_details(order: EsimOrder | int, *, limit: int = MOST_IN_A_TASK) -> int:
-    """Ask Airalo for the eSIMs of an order of which details are due, each by itself.
+    """Look up the details of an order's eSIMs that are due, with one request for each.
+
+    Stops when Airalo's limit is reached, no token can be obtained, or after ``SWEEP_PATIENCE`` seconds.
 
     Args:
         order: an order or its primary key.
-        limit: how many to ask for at most; the rest is for the sweep.
+        limit: the maximum number of eSIMs; the rest is left to the sweep.
 
     Returns:
-        How many were asked for.
+        The number of eSIMs that were looked up.
     """
     order_pk = order.pk if isinstance(order, EsimOrder) else order
     return _sync_each(_due().filter(order=order_pk)[:limit])
 
 
 def sync_due_details(*, limit: int = 200) -> int:
-    """Ask Airalo for the eSIMs of which details are due, the newest first. Returns how many were asked for.
+    """Look up the details of all eSIMs that are due, the newest first. Part of the sweep.
 
-    Stops when Airalo wants no more requests, or after ``SWEEP_PATIENCE`` seconds.
+    Stops when Airalo's limit is reached, no token can be obtained, or after ``SWEEP_PATIENCE`` seconds.
+
+    Args:
+        limit: the maximum number of eSIMs.
+
+    Returns:
+        The number of eSIMs that were looked up.
     """
     return _sync_each(_due()[:limit])
 
 
 def sync_details(esim: Esim) -> SimData:
-    """Ask Airalo for one eSIM and record what it says. Returns that.
+    """Look up one eSIM at Airalo, record its details and return Airalo's data.
 
     Raises:
-        MissingIccidError: it has no ICCID.
-        AiraloAPIError: it could not be asked for.
+        MissingIccidError: the eSIM has no ICCID.
+        AiraloAPIError: the look-up failed.
         AiraloConfigurationError: credentials are missing.
     """
     asked_at = database.db_now()
@@ -85,7 +93,7 @@ def sync_details(esim: Esim) -> SimData:
 
 
 def _due() -> EsimQuerySet:
-    # The newest first: their customers wait. After an import thousands of old ones may be due.
+    # The newest first, since their customers are waiting. After an import, thousands of old ones may be due.
     due = Esim.primary.filter(details_due_at__lte=database.db_now())
     return due.without_secrets().order_by("-pk")
 
@@ -108,14 +116,14 @@ def _sync_each(esims: Iterable[Esim]) -> int:
         except (AiraloAPIError, AiraloConfigurationError) as error:
             logger.warning("The details of eSIM %s were put off: %s", esim.pk, error)
             _put_details_off(esim.pk)
-        except Exception:  # One eSIM must not keep the others from being asked for. It becomes due again.
+        except Exception:  # One eSIM must not keep the others from being looked up. It becomes due again.
             logger.exception("The details of eSIM %s could not be recorded", esim.pk)
             _put_details_off(esim.pk)
     return done
 
 
 def _claim_details(esim: Esim) -> bool:
-    """Move the due time on, which keeps other processes from asking for the same eSIM."""
+    """Postpone the due time, so that no other process looks up the same eSIM."""
     until, tries = database.db_now() + _details_wait(esim), F("details_tries") + 1
     return bool(Esim.primary.claim(esim, Esim.DETAILS_LEASE, until=until, details_tries=tries))
 
@@ -125,14 +133,14 @@ def _details_wait(esim: Esim) -> timedelta:
 
 
 def _give_back(esim: Esim, error: AiraloAPIError) -> None:
-    """It was not asked for: that counts as no try."""
+    """Give the claim back without counting a try, since no request was sent."""
     due_at = database.db_now() + timedelta(seconds=min(error.retry_after or 60, 3600))
     Esim.primary.release(esim, Esim.DETAILS_LEASE, due=due_at, details_tries=esim.details_tries)
 
 
 @database.in_transaction()
 def _put_details_off(esim_pk: int) -> None:
-    """Asking brought nothing. In the end it is given up, if the customer can do without."""
+    """After the last failed try, flag a code that was not confirmed. Only eSIMs without a code are looked up again."""
     esim = Esim.primary.without_secrets().get(pk=esim_pk)
     order, now = lock(esim.order_id), database.db_now()
     if esim.details_tries < len(DETAILS_DELAYS) or esim.details_due_at is None:
@@ -149,12 +157,15 @@ def _again_without_code(esim: Esim, now: datetime) -> datetime | None:
 
 @database.in_transaction()
 def record_details(esim_pk: int, sim: SimData, *, asked_at: datetime, source: str = "look-up") -> None:
-    """Record what GET /v2/sims/{iccid} says of an eSIM: fill in what is blank, and take another code over.
+    """Record Airalo's details of an eSIM: fill in blank columns, and replace codes that differ.
 
-    What is replaced is kept, encrypted, in the event that the signal ``esims_changed`` is sent from.
+    The replaced codes are kept, encrypted, in the event from which the signal ``esims_changed`` is sent.
 
     Args:
-        asked_at: when Airalo was asked: an answer that is older than the one before replaces nothing.
+        esim_pk: the eSIM's primary key.
+        sim: the answer of GET /v2/sims/{iccid}.
+        asked_at: when the request was sent. An answer that is older than the last recorded one replaces no code.
+        source: as for ``change_status()``.
     """
     order_pk = Esim.primary.values_list("order_id", flat=True).get(pk=esim_pk)
     order, now = lock(order_pk), database.db_now()
@@ -188,7 +199,7 @@ def record_details(esim_pk: int, sim: SimData, *, asked_at: datetime, source: st
 
 
 def _replace(known: KnownEsim, sim: SimData, found: InstallationCodes, code_key: str) -> dict[str, str] | None:
-    """Take over what differs of an eSIM's codes.
+    """Replace those codes of an eSIM that differ.
 
     Returns:
         The old codes, if the customer must act on the new ones; else ``None``.
@@ -199,7 +210,8 @@ def _replace(known: KnownEsim, sim: SimData, found: InstallationCodes, code_key:
     given["confirmation_code"] = sim.confirmation_code
     differing = {name: value for name, value in given.items() if value and value != kept.get(name)}
     is_other = bool(known.row.code_key and code_key) and code_key != known.row.code_key
-    is_other = is_other and kept.get("activation_code") != found.activation_code  # else it is the digest's key
+    # The digests of one code differ after a change of AIRALO_DEPLOYMENT, which is their key.
+    is_other = is_other and kept.get("activation_code") != found.activation_code
     is_other = is_other or bool(kept.get("confirmation_code") and "confirmation_code" in differing)
     known.put(**differing)
     if code_key:
@@ -208,7 +220,7 @@ def _replace(known: KnownEsim, sim: SimData, found: InstallationCodes, code_key:
 
 
 def _codes_kept(esim_pk: int) -> dict[str, str]:
-    """Return the codes of an eSIM; none if their key is lost: then those that Airalo gives now replace them."""
+    """Return the stored codes of an eSIM; none if their key is missing, so that Airalo's codes replace them."""
     try:
         return dict(Esim.primary.values(*CODES).get(pk=esim_pk))
     except DecryptionError:
@@ -223,7 +235,7 @@ def _log_other_code(order: EsimOrder, esim: Esim, old: dict[str, str], *, now: d
 
 
 def _record_stranger(order: EsimOrder, esim: Esim, *, now: datetime, source: str) -> None:
-    """Airalo shows another eSIM under this one's ICCID: two have the same, so nothing is learnt of this one."""
+    """Record that Airalo returned another eSIM with the same ICCID, so that the answer is not about this one."""
     if esim.other_code_at or not esim.code_key:
         detail = f"Airalo shows another eSIM under the ICCID {esim.iccid}: ask Airalo for the code of this one."
         flag_for_review(order, detail, now=now, source=source)

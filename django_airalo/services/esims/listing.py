@@ -1,4 +1,4 @@
-"""What Airalo's list of eSIMs says of ours: brand, sharing link, taken back or not."""
+"""Synchronise eSIMs with Airalo's list of eSIMs: brands, sharing links, recycling, missing codes."""
 
 from __future__ import annotations
 
@@ -27,17 +27,23 @@ from .usage import record_usage
 
 logger: logging.Logger = logging.getLogger("django_airalo.esims")
 
-#: The source of the change, in the log of an order.
+#: The source of changes, for the log of an order.
 SOURCE = "look-up"
-#: eSIMs on one page of Airalo's list. Airalo documents no highest number; if it gives fewer, there are more pages.
+#: eSIMs on one page of the list. Airalo documents no maximum; if it returns fewer, there are more pages.
 PAGE_SIZE = 100
-#: Seconds to wait for one page when the limit is reached.
+#: Longest wait in seconds for one page when the rate limit is reached.
 PATIENCE = 60
 
 
 @dataclass
 class EsimListReport:
-    """What one run found: eSIMs listed, those of them that were brought up to date, and those that are not ours."""
+    """The result of a sync.
+
+    Attributes:
+        listed: the number of eSIMs that Airalo lists.
+        changed: the number of these that were updated here.
+        unknown: the number of these that belong to no order of this shop.
+    """
 
     listed: int = 0
     changed: int = 0
@@ -45,15 +51,18 @@ class EsimListReport:
 
 
 def sync_esims(*, created_at: str | None = None) -> EsimListReport:
-    """Read Airalo's list of eSIMs and bring ours up to date. Safe to run twice at once.
+    """Synchronise all eSIMs with Airalo's list. Several processes can do so at the same time.
 
-    eSIMs that were bought elsewhere with the same account are counted, not kept.
+    eSIMs that were bought elsewhere with the same account are counted but not stored.
 
     Args:
-        created_at: only those made within this range, ``"2026-01-01 - 2026-01-31"``.
+        created_at: only read the eSIMs that were created in this range, such as ``"2026-01-01 - 2026-01-31"``.
+
+    Returns:
+        The numbers of eSIMs that were listed, changed and unknown.
 
     Raises:
-        AiraloAPIError: a page could not be read. What earlier pages said is kept.
+        AiraloAPIError: a page could not be read. The pages before it are recorded.
         AiraloConfigurationError: credentials are missing.
     """
     report = EsimListReport()
@@ -67,11 +76,17 @@ def sync_esims(*, created_at: str | None = None) -> EsimListReport:
 
 
 def sync_esim(esim: Esim) -> Esim:
-    """Ask Airalo for one eSIM and bring it up to date, its codes too.
+    """Look up one eSIM at Airalo and update it, including its codes.
+
+    Args:
+        esim: the eSIM.
+
+    Returns:
+        The eSIM as it is afterwards.
 
     Raises:
-        MissingIccidError: it has no ICCID.
-        AiraloAPIError: it could not be asked for.
+        MissingIccidError: the eSIM has no ICCID.
+        AiraloAPIError: the look-up failed.
         AiraloConfigurationError: credentials are missing.
     """
     sim = sync_details(esim)
@@ -82,15 +97,20 @@ def sync_esim(esim: Esim) -> Esim:
 
 
 def set_brand(esim: Esim, *, name: str | None) -> Esim:
-    """Have Airalo show an eSIM under a brand, or (``None``) under none.
+    """Set the brand under which Airalo shows an eSIM.
 
     Args:
-        name: of a brand that was made in Airalo's Partner Platform.
+        esim: the eSIM.
+        name: the name of a brand from Airalo's Partner Platform; ``None`` removes the brand.
+
+    Returns:
+        The eSIM as it is afterwards.
 
     Raises:
         AiraloRefusedError: there is no such brand.
         MissingIccidError: the eSIM has no ICCID.
-        AiraloAPIError: the call did not succeed.
+        AiraloAPIError: the request failed. Nothing was changed here.
+        AiraloConfigurationError: credentials are missing.
     """
     get_client().set_brand(iccid_of(esim), name or None)
     Esim.primary.filter(pk=esim.pk).update(brand_settings_name=(name or "")[:255])
@@ -114,7 +134,7 @@ def _keep_sims(sims: Sequence[SimData], report: EsimListReport) -> None:
 
 
 class _Ours:
-    """What we have of the eSIMs of a page: those eSIMs, and the orders that they came with."""
+    """The stored eSIMs and orders that belong to the eSIMs on a page."""
 
     def __init__(self, sims: Sequence[SimData], codes: CodeKeys) -> None:
         self._codes = codes
@@ -123,7 +143,7 @@ class _Ours:
         numbers = {sim.order.id for sim in sims if sim.order and sim.order.id}
         orders = EsimOrder.primary.filter(status=EsimOrder.Status.COMPLETED)
         orders = orders.filter(airalo_order_id__in=numbers, type=EsimOrder.Type.SIM)
-        #: The orders that Airalo names, by Airalo's ids.
+        #: The primary keys of the orders that Airalo names, by Airalo's ids.
         self._orders = dict(orders.values_list("airalo_order_id", "pk"))
         named = Q(airalo_id__in=ids) | Q(iccid_key__in=keys)
         order_pks = {*self._orders.values(), *stored_esims().filter(named).values_list("order_id", flat=True)}
@@ -132,11 +152,11 @@ class _Ours:
             self.esims[kept.row.order_id].append(kept)
 
     def order_of(self, sim: SimData) -> int | None:
-        """Return the order of ours that Airalo says an eSIM came with."""
+        """Return the primary key of the order to which an eSIM belongs, according to Airalo."""
         return self._orders.get(sim.order.id) if sim.order and sim.order.id else None
 
     def of(self, sim: SimData) -> list[Esim]:
-        """Our rows of an eSIM: several if orders share its number and Airalo does not say whose it is."""
+        """Return the rows of an eSIM: several if orders share its ICCID and Airalo does not name its order."""
         order_pk, code_key = self.order_of(sim), self._codes.of(codes_of(sim).activation_code)
         among = [self.esims[order_pk]] if order_pk else self.esims.values()
         return [kept.row for esims in among for kept in esims if is_same(kept.row, sim, code_key)]
@@ -145,9 +165,9 @@ class _Ours:
 def _deliver_sim(
     order_pk: int, kept: Sequence[KnownEsim], sim: SimData, *, adding: bool, now: datetime, codes: CodeKeys
 ) -> bool:
-    """Give an order what it lacks of an eSIM; ``False`` if it lacks nothing."""
+    """Record the data of an eSIM that its order lacks. Return ``False`` if it lacks none."""
     order = EsimOrder(pk=order_pk)
-    # Compared first as it was read, since most pages change nothing.
+    # Compared without a lock first, since most pages change nothing.
     if not compare(order, kept, [sim], now=now, source=SOURCE, adding=adding, codes=codes).has_changes:
         return False
     _record_sim(order_pk, sim, adding=adding)
@@ -163,12 +183,12 @@ def _record_sim(order_pk: int, sim: SimData, *, adding: bool) -> None:
 
 
 def _keep_sim(esim: Esim, sim: SimData, shared: dict[int, tuple[str, str]]) -> bool:
-    """Bring one eSIM up to date; ``False`` if it was."""
+    """Update one eSIM. Return whether anything has changed."""
     recycled_at = None if sim.recycled is False else sim.recycled_at
     said = {"brand_settings_name": sim.brand_settings_name[:255], "recycled_at": recycled_at}
     fields = blanks.changes(esim, said)
     if sim.raw.get("brand_settings_name", "") is None and esim.brand_settings_name:
-        fields["brand_settings_name"] = ""  # null is documented as "no brand"
+        fields["brand_settings_name"] = ""  # Airalo documents null as "no brand"
     fields |= _new_sharing(sim, *shared.get(esim.pk, ("", "")))
     if fields:
         Esim.primary.filter(pk=esim.pk).update(**fields)
@@ -179,7 +199,7 @@ def _keep_sim(esim: Esim, sim: SimData, shared: dict[int, tuple[str, str]]) -> b
 
 
 def _new_sharing(sim: SimData, link: str, code: str) -> dict[str, str]:
-    """Return the sharing link and its access code, if they are new. A known link keeps its code."""
+    """Return the sharing link and its access code if they are new. A known link keeps its code."""
     if not sim.sharing_link or (not sim.sharing_access_code and link):
         return {}
     if (sim.sharing_link, sim.sharing_access_code) == (link, code):
@@ -188,7 +208,7 @@ def _new_sharing(sim: SimData, link: str, code: str) -> dict[str, str]:
 
 
 def _sharing_of(esim_pks: list[int]) -> dict[int, tuple[str, str]]:
-    """Return the sharing links and access codes that we have."""
+    """Return the stored sharing links and access codes, by the primary keys of the eSIMs."""
     rows = Esim.primary.filter(pk__in=esim_pks).values_list("pk", "sharing_link", "sharing_access_code")
     try:
         return {pk: (link, code) for pk, link, code in rows}

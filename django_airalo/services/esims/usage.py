@@ -37,18 +37,18 @@ from .usage_schedule import next_usage
 
 logger: logging.Logger = logging.getLogger("django_airalo.esims")
 
-#: An eSIM that Airalo does not know (any more) is asked for at most this often.
+#: Shortest time between two look-ups of an eSIM that Airalo does not know, or no longer knows.
 NOT_FOUND_AGAIN_AFTER = timedelta(days=1)
-#: What Airalo warns of, as its webhooks have it: ``75%``, ``90%``, ``3days``, ``1days``.
+#: The levels of Airalo's low data notifications: ``75%``, ``90%``, ``3days``, ``1days``.
 LEVEL = re.compile(r"\s*([0-9]{1,3})\s*(%|days?)\s*\Z", re.IGNORECASE)
-#: By then Airalo shows what a top-up of this shop has brought.
+#: Within this time after a top-up, it appears in Airalo's usage.
 TOP_UP_SHOWS_WITHIN = timedelta(days=1)
-#: Seconds. Orders matter more than usage, so the rest of what is due waits for the next sweep.
+#: The maximum seconds in one sweep. The rest waits for the next sweep, since orders are more urgent than usage.
 SWEEP_PATIENCE = 20
 
 
 def sync_usage(esim: Esim | int) -> Esim:
-    """Ask Airalo how much an eSIM has left, unless it was asked so recently that nothing can have changed.
+    """Look up the usage of an eSIM, unless the last look-up is so recent that nothing can have changed.
 
     Args:
         esim: an eSIM or its primary key.
@@ -57,7 +57,7 @@ def sync_usage(esim: Esim | int) -> Esim:
         The eSIM as it is afterwards.
 
     Raises:
-        AiraloAPIError: the look-up did not succeed; ``usage_error`` says why, all else is as it was.
+        AiraloAPIError: the look-up failed. ``usage_error`` has the reason; the usage was not changed.
         AiraloConfigurationError: credentials are missing.
     """
     current = _current(esim.pk if isinstance(esim, Esim) else esim)
@@ -69,10 +69,16 @@ def sync_usage(esim: Esim | int) -> Esim:
 
 
 def sync_due_usage(*, limit: int = 200) -> int:
-    """Look up the eSIMs whose usage is due, and the packages of those that were topped up. Returns how many.
+    """Look up the usage of the eSIMs that are due, and the packages of those that were topped up. Part of the sweep.
 
-    One that cannot be looked up keeps none of the others from it. Stops when Airalo wants no more requests, or after
+    If one look-up fails, the others go on. Stops when Airalo's limit is reached, no token can be obtained, or after
     ``SWEEP_PATIENCE`` seconds.
+
+    Args:
+        limit: the maximum number of eSIMs.
+
+    Returns:
+        The number of eSIMs whose usage was looked up.
     """
     now = database.db_now()
     give_up = time.monotonic() + SWEEP_PATIENCE
@@ -98,9 +104,13 @@ def sync_due_usage(*, limit: int = 200) -> int:
 
 
 def request_usage_sync(esim: Esim | int) -> None:
-    """Have an eSIM looked up by the next sweep and again a little later: it was topped up, or a notification came.
+    """Make the usage and the packages of an eSIM due, after a top-up or a notification.
 
-    Only writes to the database, in the caller's transaction if there is one.
+    The next sweep looks them up, and the usage once more a little later, since Airalo's cache may still have the old
+    one. Only writes to the database, in the caller's transaction if there is one.
+
+    Args:
+        esim: an eSIM or its primary key.
     """
     now = database.db_now()
     esim_pk = esim.pk if isinstance(esim, Esim) else esim
@@ -108,10 +118,11 @@ def request_usage_sync(esim: Esim | int) -> None:
 
 
 def note_top_up(esim_pk: int, at: datetime) -> None:
-    """Note that an eSIM was topped up, and have its usage and packages looked up.
+    """Record that an eSIM was topped up, and make its usage and packages due.
 
     Args:
-        at: when.
+        esim_pk: the eSIM's primary key.
+        at: when it was topped up.
     """
     known_later = Esim.primary.filter(pk=esim_pk, topped_up_at__gte=at)
     if not known_later.exists():
@@ -121,15 +132,18 @@ def note_top_up(esim_pk: int, at: datetime) -> None:
 
 @database.in_transaction()
 def note_low_data(esim: Esim, *, level: str, percentage: Any, event_id: Any) -> bool:
-    """Record a low data notification of an eSIM, once, and have its usage looked up.
-
-    Return whether it is stale: an earlier one, since the last top-up, reported that less was left.
+    """Record a low data notification of an eSIM once, and make its usage due.
 
     Args:
-        percentage: what is left, as the notification says (a Decimal), or ``None``.
-        event_id: that of the webhook, by which a repetition is recognised.
+        esim: the eSIM.
+        level: the level, as Airalo sent it.
+        percentage: the per cent left, a Decimal; ``None`` if the notification does not say.
+        event_id: the id of the webhook event, by which a repetition is recognised.
+
+    Returns:
+        Whether it is stale: since the last top-up, an earlier notification reported that less is left.
     """
-    lock_esim(esim.pk)  # of two notifications at once, one comes first
+    lock_esim(esim.pk)  # so that two concurrent notifications are compared one after the other
     is_known = percentage is not None and 0 <= percentage <= 100
     record, is_new = UsageRecord.primary.get_or_create(
         event_id=event_id,
@@ -151,10 +165,10 @@ def note_low_data(esim: Esim, *, level: str, percentage: Any, event_id: Any) -> 
 
 
 def topped_up_since(event_id: Any) -> bool:
-    """Return whether an eSIM has been topped up since its low data notification came.
+    """Return whether an eSIM was topped up after its low data notification came.
 
     Args:
-        event_id: of the notification's webhook.
+        event_id: the id of the notification's webhook event.
     """
     notifications = UsageRecord.primary.filter(event_id=event_id)
     return notifications.filter(esim__topped_up_at__gt=F("created_at")).exists()
@@ -181,16 +195,16 @@ def _urgency(level: str) -> tuple[str, int]:
 def record_usage(
     esim: Esim, status: str, usage: dict[str, int | bool | datetime | None], *, source: str, error: str = ""
 ) -> None:
-    """Keep what Airalo says of an eSIM; a history record and a signal only for what changed.
+    """Record the usage of an eSIM. A change adds a history record, and a changed status also sends a signal.
 
-    What it does not say, or not so that it was understood, stays as it is.
+    Values that Airalo did not send, or that were not understood, stay as they are.
 
     Args:
-        esim: as last read. Brought up to date.
+        esim: the eSIM as last read; updated.
         status: one of ``UsageStatus``; empty if Airalo did not say.
         usage: the columns of ``UsageFields``, as far as they are known.
         source: one of ``UsageRecord.Source``.
-        error: what of the answer was not understood; empty if nothing.
+        error: which values were not understood; empty if all were.
     """
     now = database.db_now()
     said = blanks.said({"usage_status": status, **usage})
@@ -214,10 +228,10 @@ def _record_locked(esim: Esim, said: dict[str, Any], source: str, now: datetime,
     current.over_since = _over_since(current, now)
     grew = had is not None and current.total is not None and current.total > had
     if grew and not (current.topped_up_at and now - current.topped_up_at < TOP_UP_SHOWS_WITHIN):
-        current.topped_up_at = now  # elsewhere
+        current.topped_up_at = now  # not in this shop, which records its own top-ups
     if grew or (before != status and status not in (UsageStatus.NOT_ACTIVE, UsageStatus.RECYCLED)):
         current.packages_due = True
-    if was_claimed:  # else somebody made it due meanwhile
+    if was_claimed:  # otherwise it was made due meanwhile, and stays due
         current.usage_due_at = next_usage(current, now)
     columns = ("usage_status", "usage_synced_at", "usage_error", "usage_due_at", "packages_due")
     written = {*columns, "over_since", "topped_up_at", *said}
@@ -237,7 +251,7 @@ def _record_locked(esim: Esim, said: dict[str, Any], source: str, now: datetime,
 
 
 def _over_since(esim: Esim, now: datetime) -> datetime | None:
-    """Since when an eSIM is over: the end that Airalo says of one that has expired, else since it was found to be."""
+    """Return since when an eSIM is over: its expiry date if it has expired, else when that was first seen."""
     if not esim.is_over:
         return None
     ended_at = esim.expires_at if esim.usage_status == UsageStatus.EXPIRED else None
@@ -249,12 +263,12 @@ def _over_since(esim: Esim, now: datetime) -> datetime | None:
 
 
 def send_esim_signals(esim_pk: int) -> int:
-    """Send the signals of an eSIM that are due. Return how many every receiver has taken."""
+    """Send the due signals of an eSIM. Return how many were delivered to every receiver."""
     return _send_records(UsageRecord.primary.filter(esim=esim_pk, signal_due_at__lte=database.db_now()).order_by("id"))
 
 
 def send_due_esim_signals(limit: int) -> int:
-    """Send the signals of all eSIMs that are due, ``limit`` at most. Return how many every receiver has taken."""
+    """Send the due signals of all eSIMs, at most ``limit``. Return how many were delivered to every receiver."""
     return _send_records(UsageRecord.primary.filter(signal_due_at__lte=database.db_now()).order_by("id")[:limit])
 
 
@@ -273,11 +287,11 @@ def _signal_status(record: UsageRecord) -> list[str]:
     )
 
 
-# Asking
+# Look-ups
 
 
 def _ask_usage(esim: Esim) -> None:
-    """Ask Airalo for the usage of an eSIM that this process has claimed, and record it."""
+    """Ask Airalo for the usage of an eSIM that this process has claimed, and store it."""
     try:
         data = get_client().get_usage(iccid_of(esim))
         status, usage = _read_usage(data)
@@ -292,7 +306,7 @@ def _ask_usage(esim: Esim) -> None:
 
 
 def _read_usage(data: UsageData) -> tuple[str, dict[str, Any]]:
-    """Return the status, empty if it is not one that says something, and the columns of ``UsageFields``."""
+    """Return the status (empty if it is unknown) and the columns of ``UsageFields``."""
     status = data.status.lower()
     usage = {name: getattr(data, name) for name in USAGE_FIELDS if name != "expires_at"}
     says = status in UsageStatus and status != UsageStatus.UNKNOWN
@@ -300,8 +314,8 @@ def _read_usage(data: UsageData) -> tuple[str, dict[str, Any]]:
 
 
 def _odd_values(data: UsageData, status: str) -> str:
-    """Return which values of the answer were not understood, for the operator."""
-    # "UNKNOWN" is understood, though it says nothing.
+    """Return the values of the answer that were not understood, as a text for operators."""
+    # "UNKNOWN" is a documented status.
     read = {} if data.status.lower() == UsageStatus.UNKNOWN else {"status": status}
     read |= {name: getattr(data, name) for name in USAGE_FIELDS if name != "expires_at"}
     odd = blanks.not_understood(data.raw, {**read, "expired_at": data.expired_at})
@@ -309,10 +323,10 @@ def _odd_values(data: UsageData, status: str) -> str:
 
 
 def _put_usage_off(esim: Esim, error: AiraloAPIError) -> None:
-    """Say on the eSIM why it was not looked up. It is due again when the claim ends, or at another time if need be."""
+    """Store why the look-up failed. The eSIM is due again when the claim ends, or at the given time."""
     due_at, fields = esim.usage_due_at, {"usage_error": redact(str(error))}
     if isinstance(error, AiraloRateLimitError | AiraloTokenError):
-        # Not asked, so it does not wait for a whole interval; but not first, so that it does not stop the others.
+        # Nothing was looked up, so the next try is soon, but not at once, so that the others come first.
         due_at, fields = database.db_now() + timedelta(seconds=min(error.retry_after or 60, 3600)), {}
     elif isinstance(error, AiraloNotFoundError):
         due_at = database.db_now() + NOT_FOUND_AGAIN_AFTER
@@ -320,7 +334,7 @@ def _put_usage_off(esim: Esim, error: AiraloAPIError) -> None:
 
 
 def _claim_usage(esim: Esim, now: datetime) -> bool:
-    """Move the due time on, which keeps other processes from asking for the same eSIM."""
+    """Postpone the due time, so that no other process looks up the same eSIM."""
     until = now + timedelta(seconds=conf.usage_interval)
     return bool(Esim.primary.claim(esim, Esim.USAGE_LEASE, until=until))
 

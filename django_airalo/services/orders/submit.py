@@ -1,4 +1,4 @@
-"""Send an order to Airalo: claim it, ask once, record what came back."""
+"""Send an order to Airalo: claim it, send one request, record the outcome."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ logger: logging.Logger = logging.getLogger("django_airalo.orders")
 
 Status = EsimOrder.Status
 
-#: How many orders that waited for the list are submitted by the process that has read it.
+#: The maximum number of waiting orders that a process enqueues after it has read Airalo's list.
 MOST_WAITING = 100
-#: Refusals that say something of the account or the operator, not of the order, and the seconds to wait at least.
+#: Refusals that concern the account or the operator, not the order, with the shortest wait in seconds.
 TRY_LATER: dict[type[AiraloAPIError], float] = {OperatorMaintenanceError: 120, InsufficientCreditError: 0}
-#: Seconds to wait at least when the shop's webhook address was refused: time to restart, or to be mended.
+#: Shortest wait in seconds after Airalo refused the shop's webhook address: the shop may be restarting.
 ADDRESS_WAIT = 300
-#: Tries after which an order that a proxy goes on answering in Airalo's place is no longer sent again by itself.
+#: From this attempt on, an order that a proxy answers in Airalo's place becomes unconfirmed instead of pending.
 MOST_PROXY_TRIES = 5
-#: Seconds. A Retry-After puts the look-up of an order in doubt off by this at most: a customer may have paid for it.
+#: Longest time in seconds by which a Retry-After delays the look-up of an order in doubt: its customer is waiting.
 LONGEST_LOOK_UP_WAIT = 900
 
 
 def submit_order(order: EsimOrder | int) -> EsimOrder:
-    """Send a pending order to Airalo, unless somebody else does or it is not due yet.
+    """Send a pending order to Airalo, unless another process does or it is not due yet.
 
-    Safe to call any number of times, from any number of processes: the order is claimed first, by one UPDATE with a
-    lease and a new attempt number, and only the claim's owner sends it. Must not be called inside a transaction,
-    since the claim has to be committed before the request leaves.
+    Can be called any number of times, in any number of processes: the order is claimed first, by one UPDATE with a
+    lease and a new attempt number, and only the process with the claim sends it. Must not be called inside a
+    transaction, since the claim must be committed before the request is sent.
 
     Args:
         order: an order or its primary key.
@@ -74,7 +74,7 @@ def submit_order(order: EsimOrder | int) -> EsimOrder:
 
 
 def attempt(order_pk: int) -> AiraloError | None:
-    """As ``submit_order()``; returns what kept Airalo from taking the order, if anything did."""
+    """Do what ``submit_order()`` does. Return the error that kept Airalo from accepting the order, if there was one."""
     with breaker.of_order() as purchase:
         claim = _claim(order_pk, purchase)
         if claim.order is None and not claim.reads_first and purchase.take_turn(lambda: _is_due(order_pk)):
@@ -108,9 +108,9 @@ class _Claim:
     """The outcome of claiming an order.
 
     Attributes:
-        order: the order if it is ours now.
-        looks_up: whether it is looked up before it is sent.
-        reads_first: it is not ours, since Airalo's list must be read first.
+        order: the order, if this process has claimed it.
+        looks_up: whether the order must be looked up before it is sent.
+        reads_first: whether Airalo's list must be read first, so that the order was not claimed.
     """
 
     order: EsimOrder | None = None
@@ -120,14 +120,14 @@ class _Claim:
 
 @database.in_transaction(durable=True)
 def _claim(order_pk: int, purchase: breaker.Purchase) -> _Claim:
-    """Take a pending order that is due. The commit of this transaction is what makes us its owner."""
+    """Claim a pending order that is due. The claim holds once this transaction is committed."""
     if not conf.SUBMIT or purchase.is_held():
         return _Claim()
     moment = restore_check.look()
     if not restore_check.is_newest(moment):
         return _Claim(reads_first=True)
     now = moment.now
-    # A copy of the database under another name finds none of its orders here.
+    # In a copy of the database under another deployment's name, no order matches.
     pending = EsimOrder.primary.filter(pk=order_pk, status=Status.PENDING, due_at__lte=now, deployment=moment.stamp)
     order = matching.with_listed(pending).first()
     if order is None:
@@ -143,14 +143,14 @@ def _claim(order_pk: int, purchase: breaker.Purchase) -> _Claim:
         order.look_up_first = True
         if flaw := matching.other_content(order, order.listed_package):
             flag_for_review(order, flaw, now=now, source="submit")
-    # An attempt before this one may have bought, so from now on two may have.
+    # An earlier attempt may have bought the order, so this one may be a second purchase.
     doubt = doubt_fields(now) if order.look_up_first else {}
     change_status(order, Status.SUBMITTING, now=now, source="submit", due_at=lease_end, **doubt)
     return _Claim(order, looks_up=order.look_up_first or restore_check.is_old(order, moment))
 
 
 def _submit_waiting(order_pk: int) -> None:
-    """Have the other orders submitted that were left while the list was read. What is left now the sweep submits."""
+    """Enqueue the submission of other orders that waited for the list. The sweep submits the rest."""
     pending = EsimOrder.primary.due(database.db_now()).filter(status=Status.PENDING)
     ours = pending.filter(deployment=deployment.identity().stamp).exclude(pk=order_pk)
     for pk in list(ours.values_list("pk", flat=True)[:MOST_WAITING]):
@@ -161,7 +161,7 @@ def _submit(order: EsimOrder, purchase: breaker.Purchase, *, looks_up: bool) -> 
     try:
         if looks_up and lookup.settle_by_look_up(order, source="submit"):
             return None
-        get_client().get_token()  # may take long; what comes after it is one request, or two if the token is refused
+        get_client().get_token()  # may take long; only one request follows, or two if the token is refused
     except AiraloAPIError as error:
         _put_back(order, reason=str(error), code=error.code, wait=error.retry_after)
         purchase.failed(error, str(error))
@@ -185,10 +185,10 @@ def _submit(order: EsimOrder, purchase: breaker.Purchase, *, looks_up: bool) -> 
 
 
 def _post(order: EsimOrder) -> AcceptedOrder | ScheduledOrder | OrderData:
-    """Send the one request that buys, to the endpoint for this kind of order."""
+    """Send the request that buys, to the endpoint for this kind of order."""
     client, what = get_client(), {"package_id": order.package_id, "description": order.airalo_description}
     if order.esim_id:
-        # Without its secrets, which another key may have encrypted.
+        # The secrets are not read, since their key may be missing.
         esims = Esim.primary.only("iccid")
         return client.submit_topup(iccid=esims.get(pk=order.esim_id).iccid, **what)
     content: dict[str, Any] = {
@@ -208,7 +208,7 @@ def _post(order: EsimOrder) -> AcceptedOrder | ScheduledOrder | OrderData:
 
 
 def _holds_lease(order: EsimOrder) -> bool:
-    """Return whether the lease lasts for as long as sending can take, including a repetition with a new token."""
+    """Return whether the lease covers the longest time that sending can take, with a repetition for a new token."""
     needed = timedelta(seconds=conf.max_send_seconds)
     return bool(EsimOrder.primary.is_held(order, EsimOrder.SUBMISSION_LEASE, until=database.db_now() + needed))
 
@@ -243,7 +243,7 @@ def _accept(order: EsimOrder, status: str, request_id: str, dates: dict[str, Any
 
 
 def _process_waiting_webhooks(request_id: str) -> None:
-    """Have the webhooks that overtook their own acceptance interpreted, once it is committed, each by a task."""
+    """Enqueue the webhooks that arrived before the acceptance of their order, each as a task, after the commit."""
     transaction.on_commit(partial(_enqueue_waiting, request_id), using=database.primary_alias(), robust=True)
 
 
@@ -255,7 +255,7 @@ def _enqueue_waiting(request_id: str) -> None:
 
 @database.in_transaction(durable=True)
 def _fulfil(order_pk: int, data: OrderData, *, attempt: int) -> None:
-    """Airalo's answer is the order itself: delivered with it, whatever became of the order meanwhile."""
+    """Record the order that Airalo's answer contains, whatever the status of ours is by now."""
     now = database.db_now()
     order = lock(order_pk)
     record.flag_late_attempt(order, attempt, now=now)
@@ -263,14 +263,14 @@ def _fulfil(order_pk: int, data: OrderData, *, attempt: int) -> None:
 
 
 def _record_failure(order: EsimOrder, error: AiraloAPIError) -> None:
-    """What an unsuccessful try means: surely not carried out, refused for good, or unknown."""
+    """Record an unsuccessful attempt: not carried out, refused, or of unknown outcome."""
     if isinstance(error, AiraloProxyError) and order.attempt < MOST_PROXY_TRIES:
-        # A page in the place of Airalo's answer: most likely nothing came through. A look-up must say so first.
+        # Most likely Airalo did not get the request, but only a look-up can show that.
         wait = max(conf.LOOKUP_DELAYS[0], error.retry_after or 0)
         _put_back(order, reason=str(error), wait=wait, look_up_first=True)
     elif error.may_have_acted:
-        # Every 5xx is among these: Airalo documents none that says that nothing was carried out. When to ask again is
-        # all that is taken from its Retry-After.
+        # Every 5xx is among these: Airalo documents none after which nothing was carried out. Its Retry-After only
+        # delays the look-up.
         due_in = max(conf.LOOKUP_DELAYS[0], min(error.retry_after or 0, LONGEST_LOOK_UP_WAIT))
         _finish(order, Status.UNCONFIRMED, error, due_in=due_in)
     elif _is_of_the_address(error):
@@ -286,11 +286,11 @@ def _record_failure(order: EsimOrder, error: AiraloAPIError) -> None:
 
 
 def _is_of_the_address(error: AiraloAPIError) -> bool:
-    """Return whether Airalo refused only the shop's webhook address, or that it has none: the order itself is good.
+    """Return whether Airalo refused an order only because of the shop's webhook address, or because it has none.
 
-    Airalo asks an address with HEAD, so a shop that is being restarted is refused. Documented are the answer to an
-    order without an address, ``{"reason": "User is not opted in and no webhook URL provided."}``, and the form of
-    refusals of a field; the words for an address that does not answer are not.
+    Airalo sends HEAD to the address, so it refuses the address of a shop that is being restarted. It documents the
+    answer to an order without an address, ``{"reason": "User is not opted in and no webhook URL provided."}``, and the
+    form in which it refuses a field. It does not document its words for an address that does not answer.
     """
     if not isinstance(error, AiraloRefusedError) or error.code is not None:
         return False
@@ -326,7 +326,7 @@ def _put_back(
     look_up_first: bool | None = None,
     attention: str = "",
 ) -> None:
-    """The order stays to be sent: PENDING again, due no sooner than Airalo asked for; flagged with ``attention``."""
+    """Make an order pending again, due no sooner than Airalo asked for, and flag it with ``attention`` if given."""
     order = copy(order)  # as in_transaction says
     now = database.db_now()
     changed = change_status(
