@@ -78,7 +78,8 @@ class TokenStore:
         Returns ``None`` if the refused token is so young that a new one would be refused as well.
         """
         entry = self._cached()
-        if entry and entry["token"] == refused and time.time() - entry["obtained_at"] < FRESH:
+        # A date that lies ahead comes from a machine whose clock is wrong, and says nothing about the age.
+        if entry and entry["token"] == refused and abs(time.time() - entry["obtained_at"]) < FRESH:
             return None
         return self._replace(refused)
 
