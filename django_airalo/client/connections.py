@@ -113,11 +113,19 @@ def _clocks() -> tuple[float, float]:
 
 
 class _HTTPConnectionPool(_CarefulPool):
-    ConnectionCls = _HTTPConnection
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802
+        """Our connections, unless a tool such as vcrpy has replaced urllib3's: then no request may pass it by."""
+        theirs = HTTPConnectionPool.ConnectionCls
+        return _HTTPConnection if theirs is HTTPConnection else theirs
 
 
 class _HTTPSConnectionPool(_CarefulPool, HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
+    @property
+    def ConnectionCls(self) -> Any:  # type: ignore[override]  # noqa: N802
+        """Our connections, unless a tool such as vcrpy has replaced urllib3's: then no request may pass it by."""
+        theirs = HTTPSConnectionPool.ConnectionCls
+        return _HTTPSConnection if theirs is HTTPSConnection else theirs
 
 
 _POOLS = {"http": _HTTPConnectionPool, "https": _HTTPSConnectionPool}

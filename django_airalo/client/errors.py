@@ -65,6 +65,8 @@ def error_for(
     kind = _ERROR_FOR_STATUS.get(status, AiraloServerError if status >= 500 else AiraloAPIError)
     if code is not None and status in (400, 403, 422):
         kind = ERROR_FOR_CODE.get(code, kind)
+    if status == 403 and code is None and reason.rstrip(".").lower() == "unauthenticated":
+        kind = AiraloAuthenticationError  # so Airalo answers a refused token at product information
     return kind(
         status_code=status,
         code=code,

@@ -27,6 +27,8 @@ logger: logging.Logger = logging.getLogger("django_airalo.client")
 REFRESH_AT = 0.9
 #: A token this young (seconds) is not replaced on a 401: the refusal is about something else.
 FRESH = 5.0
+#: For so long (seconds) after Airalo refused the credentials, no token is asked for with them.
+REFUSED_FOR = 60.0
 
 
 class TokenStore:
@@ -56,6 +58,7 @@ class TokenStore:
         self._cache = cache
         self._key = f"django_airalo:token:{key}"
         self._lock_key = f"django_airalo:token-lock:{key}"
+        self._refusal_key = f"django_airalo:token-refusal:{key}"
         self._recent_key = f"django_airalo:token-requests:{key}"
         self._lifetime = lifetime
         self._limit = limit
@@ -78,7 +81,8 @@ class TokenStore:
         Returns ``None`` if the refused token is so young that a new one would be refused as well.
         """
         entry = self._cached()
-        if entry and entry["token"] == refused and time.time() - entry["obtained_at"] < FRESH:
+        # A date that lies ahead comes from a machine whose clock is wrong, and says nothing about the age.
+        if entry and entry["token"] == refused and abs(time.time() - entry["obtained_at"]) < FRESH:
             return None
         return self._replace(refused)
 
@@ -122,19 +126,23 @@ class TokenStore:
 
     @sensitive_variables()
     def _obtain(self) -> str:
+        self._raise_known_refusal()
         self._keep_below_limit()
         try:
             token = self._fetch()
         except AiraloAPIError as error:
             remedy = AiraloAuthenticationError.remedy if isinstance(error, AiraloRefusedError) else ""
-            raise AiraloTokenError(
-                f"Airalo gave no token: {error} {remedy}".strip(),
-                status_code=error.status_code,
-                code=error.code,
-                reason=error.reason,
-                field_errors=error.field_errors,
-                retry_after=error.retry_after,
-            ) from error
+            content: dict[str, Any] = {
+                "status_code": error.status_code,
+                "code": error.code,
+                "reason": error.reason,
+                "field_errors": error.field_errors,
+                "retry_after": error.retry_after,
+            }
+            message = f"Airalo gave no token: {error} {remedy}".strip()
+            if error.status_code == 401:
+                self._cache.set(self._refusal_key, {"message": message, **content}, REFUSED_FOR)
+            raise AiraloTokenError(message, **content) from error
         now = time.time()
         lifetime = min(token.expires_in or self._lifetime, self._lifetime)
         self._cache.set(
@@ -148,6 +156,13 @@ class TokenStore:
             lifetime,
         )
         return token.access_token
+
+    def _raise_known_refusal(self) -> None:
+        """Raise the refusal of these credentials again, if Airalo gave it within the last minute."""
+        refusal = self._cache.get(self._refusal_key)
+        if refusal:
+            content = dict(refusal)
+            raise AiraloTokenError(content.pop("message"), **content)
 
     def _keep_below_limit(self) -> None:
         """Count this request, or raise if there were too many of late. Called by the lock's owner only."""

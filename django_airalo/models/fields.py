@@ -27,6 +27,8 @@ else:
 
 #: The prefix of a stored value, which names the cipher, so that another cipher can be added later.
 PREFIX = "f1:"
+#: How a stored value begins: each Fernet token starts with these characters, since its version is 0x80.
+_CIPHERTEXT = f"{PREFIX}gAAAAA"
 
 
 def cipher() -> MultiFernet:
@@ -111,6 +113,19 @@ class EncryptedTextField(TextField):
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str | None:
         return decrypt(value) if value else value
+
+    def value_to_string(self, obj: models.Model) -> Any:
+        """Return the ciphertext for a serializer, so that a dump holds no secret and is text."""
+        return self.get_prep_value(self.value_from_object(obj))
+
+    def to_python(self, value: Any) -> Any:
+        """Return the plain text, also of the ciphertext that a dump holds.
+
+        Raises:
+            DecryptionError: if no key fits the ciphertext.
+        """
+        value = super().to_python(value)
+        return decrypt(value) if isinstance(value, str) and value.startswith(_CIPHERTEXT) else value
 
     def get_lookup(self, lookup_name: str) -> Any:
         """Return the lookups that work on ciphertext: ``isnull``, and ``exact`` for the empty string."""

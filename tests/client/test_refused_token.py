@@ -141,3 +141,30 @@ def test_purchase_with_401_and_no_new_token_did_not_act(
     assert caught.value.may_have_acted is False
     assert isinstance(caught.value.__cause__, AiraloTokenError)
     assert len(server.requests("/v2/orders-async")) == 1
+
+
+@pytest.mark.parametrize("ahead", [3600, -3600])
+def test_refused_token_is_replaced_though_the_clock_was_set(
+    make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None], ahead: float
+) -> None:
+    """The token was stored by a machine whose clock is an hour ahead of this one's, or behind it."""
+    pass_time(ahead)
+    make_client().get_token()
+    pass_time(-ahead)
+    server.on("/v2/orders-async", UNAUTHORIZED, Answer(202, ACCEPTED))
+
+    make_client().submit_order_async(package_id="p", quantity=1)
+
+    assert used(server, "/v2/orders-async") == [token(1), token(2)]
+
+
+def test_403_unauthenticated_replaces_the_token(
+    make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None]
+) -> None:
+    make_client().get_token()
+    pass_time(60)
+    server.on("/v2/orders-async", Answer(403, {"message": "Unauthenticated."}), Answer(202, ACCEPTED))
+
+    make_client().submit_order_async(package_id="p", quantity=1)
+
+    assert used(server, "/v2/orders-async") == [token(1), token(2)]

@@ -126,3 +126,19 @@ def test_a_cache_that_goes_away_does_not_claim_that_no_token_was_asked_for(serve
 
     assert error.value.may_have_acted is False
     assert [request.path for request in server.requests()] == ["/v2/token"]
+
+
+def test_refused_credentials_are_not_tried_again_for_a_minute(
+    make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None]
+) -> None:
+    server.on("/v2/token", Answer(401, {"data": [], "meta": {"message": "Client authentication failed"}}))
+    for _ in range(5):
+        with pytest.raises(AiraloTokenError, match="Client authentication failed") as caught:
+            make_client().get_balance()
+        assert caught.value.status_code == 401
+    assert len(server.requests("/v2/token")) == 1
+
+    pass_time(61)
+    server.on("/v2/token", token_answer(2))
+    make_client().get_balance()
+    assert len(server.requests("/v2/token")) == 2
