@@ -1,4 +1,4 @@
-"""System checks: every setting, without touching the database or the network."""
+"""System checks of all settings, without the database and the network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PRIVATE_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 #: Task backends that run in the caller's process, or not at all.
 _INLINE_BACKENDS = ("immediate.ImmediateBackend", "dummy.DummyBackend")
 
-#: Characters that an address needs not quote (RFC 3986 calls them unreserved).
+#: The characters that need no quoting in a URL (RFC 3986 calls them unreserved).
 _PATH_SEGMENT = re.compile(r"[A-Za-z0-9_.~-]+")
 
 _TEXTS = (
@@ -51,7 +51,7 @@ _POSITIVE = (
 )
 #: Numbers that may also be 0.
 _NOT_NEGATIVE = ("BALANCE_CHECK_INTERVAL", "LOW_BALANCE", "LISTING_DELAY")
-#: Characters of AIRALO_DEPLOYMENT, and different ones among them: 32 hex digits do.
+#: The minimum length of AIRALO_DEPLOYMENT, and the minimum number of different characters. 32 hex digits are enough.
 SHORTEST_DEPLOYMENT, FEWEST_CHARACTERS = 32, 8
 NEW_DEPLOYMENT = "Set the string that manage.py airalo_deployment --new prints, another one for each deployment."
 
@@ -60,7 +60,7 @@ _TEXT_LISTS = ("WEBHOOK_SECRETS", "ENCRYPTION_KEYS", "REFUND_REASONS")
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """Wrong types and values: errors. Missing credentials: a warning, since images are built without secrets."""
+    """Return errors for wrong values. Missing credentials only warn, since images are built without secrets."""
     wrong_types = list(_check_types())
     if wrong_types:
         return wrong_types
@@ -78,7 +78,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_deployment(**kwargs: Any) -> list[CheckMessage]:
-    """Return what would break the promise in production."""
+    """Return the errors and warnings that matter in production only (``check --deploy``)."""
     if any(_check_types()):
         return []
     return [
@@ -215,7 +215,7 @@ def _check_blanks() -> Iterator[CheckMessage]:
 
 
 def _check_webhook_url_token() -> Iterator[CheckMessage]:
-    """Webhooks must arrive at the address that the two settings make. The token is a secret, so it is not shown."""
+    """Check that the webhook URL with its token is a valid address. The token is a secret, so it is not shown."""
     if not conf.WEBHOOK_URL_TOKEN:
         return
     if not _PATH_SEGMENT.fullmatch(conf.WEBHOOK_URL_TOKEN):
@@ -234,7 +234,7 @@ def _check_webhook_url_token() -> Iterator[CheckMessage]:
 
 
 def _check_deployment_string() -> Iterator[CheckMessage]:
-    """It is the key of references. It is a secret, so it is not shown."""
+    """Check that AIRALO_DEPLOYMENT, the key of references, is hard to guess. It is a secret, so it is not shown."""
     if conf.DEPLOYMENT and (
         len(conf.DEPLOYMENT) < SHORTEST_DEPLOYMENT or len(set(conf.DEPLOYMENT)) < FEWEST_CHARACTERS
     ):

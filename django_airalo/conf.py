@@ -1,4 +1,4 @@
-"""Every ``AIRALO_*`` setting, read lazily, with its default: the only reader of them.
+"""Read the ``AIRALO_*`` settings lazily, with their defaults. No other module reads them.
 
 ``from django_airalo.conf import conf`` and use ``conf.CLIENT_ID``. Nothing is cached, so
 ``override_settings(AIRALO_CLIENT_ID=...)`` works everywhere. Durations are in seconds.
@@ -17,7 +17,7 @@ from django.conf import settings
 
 from .exceptions import AiraloConfigurationError
 
-#: What Airalo documents, and 40 a minute where it documents nothing.
+#: Airalo's documented limits, and 40 a minute where it documents none.
 DEFAULT_RATE_LIMITS: Mapping[str, str | None] = {
     "packages": "80/min",
     "lookups": "40/min",
@@ -29,7 +29,7 @@ DEFAULT_RATE_LIMITS: Mapping[str, str | None] = {
     "tokens": "3/min",
 }
 _RATE = re.compile(r"0*([1-9][0-9]*)/(?:(s|sec|second)|(m|min|minute)|(h|hour)|(d|day))")
-#: Seconds of the periods, in the order of the pattern's groups.
+#: The seconds of the periods, in the sequence of the pattern's groups.
 _PERIODS = (1, 60, 3600, 24 * 3600)
 
 
@@ -45,10 +45,10 @@ NO_LIMIT: Rate = Rate(0, 0)
 
 
 def parse_rate(value: Any) -> Rate:
-    """Return what a rate such as ``"40/min"`` says, or ``NO_LIMIT`` for ``None``.
+    """Return the count and period of a rate such as ``"40/min"``; ``NO_LIMIT`` for ``None``.
 
     Raises:
-        ValueError: it is no rate; the message says what it must be.
+        ValueError: the value is not a rate. The message says what it must be.
     """
     if value is None:
         return NO_LIMIT
@@ -61,13 +61,13 @@ def parse_rate(value: Any) -> Rate:
 
 
 def _setting(name: str, default: Any) -> Any:
-    """Return the shop's value; the default also for ``None``, which is what ``os.environ.get()`` leaves behind."""
+    """Return the shop's value, or the default if it is missing or ``None``, as from ``os.environ.get()``."""
     value = getattr(settings, f"AIRALO_{name}", None)
     return default if value is None else value
 
 
 def _flag(name: str, default: bool) -> bool:
-    """Return a bool. A text out of the environment is refused: ``"False"`` would count as true."""
+    """Return a bool. Text, as from the environment, is refused, since ``"False"`` would count as true."""
     value = _setting(name, default)
     if not isinstance(value, bool):
         raise AiraloConfigurationError(f"AIRALO_{name} must be True or False, not {value!r}.")
@@ -93,7 +93,7 @@ def _delays(name: str, default: Sequence[float]) -> tuple[float, ...]:
 
 
 def _texts(name: str) -> tuple[str, ...]:
-    """Return a list of texts. One text would be taken for a list of its letters, each of which would do as a secret."""
+    """Return a list of texts. A single text is refused, since each of its letters would be taken for a secret."""
     value = _setting(name, ())
     if value and isinstance(value, str | bytes):
         raise AiraloConfigurationError(f"AIRALO_{name} must be a list of strings, not one string.")
@@ -101,34 +101,34 @@ def _texts(name: str) -> tuple[str, ...]:
 
 
 class Constants:
-    """What the package decides, since no shop has a reason to choose it. Durations are in seconds."""
+    """Values that are not settings, since no shop has a reason to change them. Durations are in seconds."""
 
-    #: A token is used no longer, whatever Airalo says of its life: its documents name both a day and a year.
+    #: The longest use of a token. Airalo's documents name both a day and a year.
     TOKEN_LIFETIME: float = 24 * 3600.0
-    #: How much longer than one request a process waits for the token that another one is asking for.
+    #: How much longer than one request a process waits for a token that another one is requesting.
     TOKEN_MARGIN: float = 5.0
-    #: The time that receivers of a signal may take, beside one exchange with Airalo.
+    #: The time that the receivers of a signal may take, in addition to one request to Airalo.
     RECEIVER_SECONDS: float = 120.0
-    #: A larger webhook is refused.
+    #: The maximum size of a webhook.
     WEBHOOK_MAX_BYTES: int = 1024 * 1024
-    #: Characters of a ``description``, the reference included. Airalo documents no limit.
+    #: The maximum length of a ``description``, with the reference. Airalo documents no limit.
     DESCRIPTION_MAX_LENGTH: int = 255
-    #: Between two tries to send what surely was not carried out; the last one is used for all tries after that.
+    #: Before each further attempt to send a request that was not carried out; the last one is for all later attempts.
     RETRY_DELAYS: Sequence[float] = (5, 15, 60, 300, 900)
-    #: Until it is seen whether Airalo answers again, in a pause because of unknown outcomes.
+    #: Before each check whether Airalo answers again, in a pause for unknown outcomes.
     BREAKER_DELAYS: Sequence[float] = (60, 120, 240, 480, 900)
-    #: Between two looks at the list of future orders, for an order whose date is to come.
+    #: Between two look-ups of a future order before its date.
     FUTURE_ORDER_INTERVAL: float = 6 * 3600.0
-    #: Between two looks at the balance, in a pause for lack of credit.
+    #: Between two look-ups of the balance, in a pause for lack of credit.
     BALANCE_INTERVAL: float = 60.0
-    #: Instructions for installing an eSIM are fetched again when they are older.
+    #: The age from which on the instructions of an eSIM are fetched again.
     INSTRUCTIONS_MAX_AGE: float = 30 * 24 * 3600.0
-    #: How long the cache keeps what Airalo offers for an eSIM.
+    #: How long the top-ups that Airalo offers for an eSIM are cached.
     TOPUP_CACHE_SECONDS: float = 900.0
 
 
 class Settings(Constants):
-    """One typed property per setting. What each means is in docs/reference/settings.md."""
+    """One typed property for each setting. docs/reference/settings.md describes them."""
 
     @property
     def CLIENT_ID(self) -> str:
@@ -136,7 +136,7 @@ class Settings(Constants):
 
     @property
     def CLIENT_SECRET(self) -> str:
-        # Credentials pasted with a line break cost integrators days of 401s, so blanks never count.
+        # Credentials are often pasted with a line break, which Airalo would answer with 401.
         return str(_setting("CLIENT_SECRET", "")).strip()
 
     @property
@@ -145,7 +145,7 @@ class Settings(Constants):
 
     @property
     def SANDBOX(self) -> bool:
-        # A bad value costs a few requests; raising would withhold what Airalo delivers. The checks name it.
+        # An error here would withhold deliveries, while a wrong value only costs requests. A system check reports it.
         return bool(_setting("SANDBOX", False))
 
     @property
@@ -204,7 +204,7 @@ class Settings(Constants):
 
     @property
     def TASK_BACKEND(self) -> str | None:
-        # None means something here: no task backend.
+        # Not _setting(), since None means that there is no task backend.
         alias = getattr(settings, "AIRALO_TASK_BACKEND", "default")
         return str(alias) if alias else None
 
@@ -257,7 +257,7 @@ class Settings(Constants):
     def LOW_BALANCE(self) -> Decimal | None:
         value = _setting("LOW_BALANCE", None)
         try:
-            # By way of text, so that 0.1 means 0.1.
+            # Converted through text, so that the float 0.1 becomes 0.1.
             return None if value is None else Decimal(str(value))
         except InvalidOperation:
             raise AiraloConfigurationError(f"AIRALO_LOW_BALANCE must be a number, not {value!r}.") from None
@@ -268,37 +268,37 @@ class Settings(Constants):
 
     @property
     def max_send_seconds(self) -> float:
-        """Seconds that sending can take: one request, and the same once more if its token is refused."""
+        """The maximum seconds that sending takes: one request, and a second one if its token is refused."""
         return 2 * (self.CONNECT_TIMEOUT + self.READ_TIMEOUT)
 
     @property
     def submit_lease(self) -> float:
-        """Seconds that a worker may hold what it sends; the outcome of what it holds longer counts as unknown.
+        """The seconds of the lease to send an order. If it expires, the outcome counts as unknown.
 
-        There is room for a look-up, for a wait for the token that another process is asking for, for asking for one,
-        and for sending.
+        It is long enough for a look-up, for a wait while another process requests a token, for requesting one, and for
+        sending.
         """
         request = self.CONNECT_TIMEOUT + self.READ_TIMEOUT
         return request + (request + self.TOKEN_MARGIN) + request + self.max_send_seconds
 
     @property
     def signal_lease(self) -> float:
-        """Seconds that receivers may take: one that sends an order is not called again while it does."""
+        """The seconds of the lease to send a signal: long enough for a receiver that itself sends an order."""
         return self.submit_lease + self.RECEIVER_SECONDS
 
     @property
     def usage_interval(self) -> float:
-        """Seconds between two look-ups of one eSIM's usage: Airalo answers from a cache that is as old."""
+        """The seconds between two look-ups of an eSIM's usage, which Airalo caches for that long."""
         return 60 * 60 if self.SANDBOX else 20 * 60
 
     @property
     def names_a_task_backend(self) -> bool:
-        """Whether the shop itself says which task backend to use."""
+        """Whether the shop has set AIRALO_TASK_BACKEND."""
         return bool(getattr(settings, "AIRALO_TASK_BACKEND", None))
 
     @property
     def webhook_delivery_url(self) -> str:
-        """The webhook address sent to Airalo: ``WEBHOOK_URL`` with the secret path part, if there is one."""
+        """The webhook address that Airalo gets: ``WEBHOOK_URL``, followed by the secret token if there is one."""
         if self.WEBHOOK_URL and self.WEBHOOK_URL_TOKEN:
             return f"{self.WEBHOOK_URL.rstrip('/')}/{self.WEBHOOK_URL_TOKEN}/"
         return self.WEBHOOK_URL
@@ -307,7 +307,7 @@ class Settings(Constants):
         """Return a limit of ``RATE_LIMITS`` as a count and a period.
 
         Raises:
-            AiraloConfigurationError: the shop's value is no rate.
+            AiraloConfigurationError: the shop's value is not a rate.
         """
         try:
             return parse_rate(self.RATE_LIMITS[name])

@@ -24,7 +24,7 @@ class IdempotencyConflictError(AiraloError, ValueError):
 
 
 class IllegalTransitionError(AiraloError):
-    """The status of an order, refund or voucher does not allow what was asked for.
+    """The status of an order, refund or voucher does not allow the action.
 
     The text names the row, its status and what is possible.
     """

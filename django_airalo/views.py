@@ -43,7 +43,7 @@ class AiraloWebhookView(View):
         return response
 
     def post(self, request: HttpRequest, token: str = "") -> HttpResponse:
-        # What can be refused by its headers is refused before the body is read.
+        # Checks of the headers come before the body is read, so that a refusal is cheap.
         if _content_length(request) > conf.WEBHOOK_MAX_BYTES:
             return _too_large(request)
         if not hmac.compare_digest(token.encode("utf-8", "replace"), conf.WEBHOOK_URL_TOKEN.encode()):

@@ -1,4 +1,4 @@
-"""Keep below a limit of Airalo's, all processes together, instead of running into its 429s."""
+"""Keep all processes together below Airalo's limits, so that Airalo does not respond with 429."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from django_airalo.exceptions import AiraloRateLimitError
 
 from .cache import SharedCache
 
-#: A period is parted in six, so any period touches seven such windows at most.
+#: A period has six windows, so any span of that length touches at most seven.
 WINDOWS = 7
-#: What a window may have of the limit. An eighth, not a seventh: what was counted in one may arrive in the next.
+#: A window gets an eighth of the limit, not a seventh, since a request may arrive at Airalo in the next window.
 SHARE = 8
 
 
 class RateLimit:
     """At most ``rate.count`` calls within any ``rate.period`` seconds, counted in a cache that all processes share.
 
-    ``patience``: seconds that ``take()`` waits for room at most, where that is enough. ``key``: what the cache knows
-    the limit by, if not by its name.
+    Args:
+        name: the name of the limit, for the text of errors.
+        rate: the limit.
+        cache: the cache that all processes share.
+        patience: the maximum seconds for which ``take()`` waits, if that is long enough.
+        key: the key of the limit in the cache; default its name.
     """
 
     def __init__(self, name: str, rate: Rate, cache: SharedCache, *, patience: float = 0, key: str = "") -> None:
@@ -34,7 +38,11 @@ class RateLimit:
         self._window = rate.period / (windows - 1) if windows > 1 else 0
 
     def take(self) -> None:
-        """Count a call. Raises ``AiraloRateLimitError`` with ``retry_after`` if there is no room for it now."""
+        """Count a call.
+
+        Raises:
+            AiraloRateLimitError: the limit is reached; ``retry_after`` has the seconds to wait.
+        """
         give_up = time.monotonic() + self._patience
         while (wait := self._take_or_wait()) > 0:
             if time.monotonic() + wait > give_up:
@@ -44,22 +52,22 @@ class RateLimit:
             time.sleep(wait)
 
     def take_again(self) -> None:
-        """Count a call that is sent once more, with another token. It is not held back if it is all there may be."""
+        """Count the repetition of a call with a new token, unless the limit has only one slot per window."""
         if self._quota > 1:
             self.take()
 
     def _take_or_wait(self) -> float:
-        """Return zero if the call was counted, else the seconds until there may be room."""
+        """Return 0 if the call was counted, else the seconds until the next may be allowed."""
         now = time.time()
         if self._period <= 0:
             return 0
-        if not self._window:  # one call in a period: the key is there as long as there is no room
-            # A second more, since some caches let keys die up to a second too early.
+        if not self._window:  # one call in a period: as long as its key exists, the limit is reached
+            # One second more, since some caches delete keys up to a second too early.
             if self._cache.add(self._key, now + self._period, self._period + 1):
                 return 0
             return max(1.0, float(self._cache.get(self._key, now)) - now)
         window = int(now // self._window)
-        # One key a call: add() is atomic in the caches of servers and databases (in files it is not), incr() is not.
+        # One key for each call, since add() is atomic in all caches but those in files, while incr() is not.
         for slot in range(self._quota):
             if self._cache.add(f"{self._key}:{window}:{slot}", 1, max(1.0, self._window * 2)):
                 return 0
@@ -67,7 +75,7 @@ class RateLimit:
 
 
 class Limits:
-    """The limits that a client keeps, from the settings. What has a limit for each object is counted for each."""
+    """The limits of a client, from the settings. Some limits are counted separately for each eSIM or package."""
 
     def __init__(self, cache: SharedCache) -> None:
         self._cache = cache
@@ -81,7 +89,12 @@ class Limits:
         self.simulator: RateLimit = RateLimit("simulator", conf.rate("simulator"), cache)
 
     def of_esim(self, what: str, iccid: str) -> RateLimit:
-        """Return the limit for asking ``what`` of one eSIM."""
+        """Return the limit for requests about one eSIM.
+
+        Args:
+            what: the kind of request.
+            iccid: the eSIM's ICCID.
+        """
         name = what.replace(" ", "-")
         return RateLimit(f"the {what} of one eSIM", self._per_esim, self._cache, key=f"{name}:{_safe(iccid)}")
 
@@ -92,5 +105,5 @@ class Limits:
 
 
 def _safe(text: str) -> str:
-    """Fit for a cache's key, which memcached wants short and without blanks."""
+    """Return a digest or text that fits into a cache key, which memcached requires to be short and without blanks."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,7 +1,7 @@
 """The access token, shared by all processes through Django's cache.
 
-Airalo gives out three tokens a minute at most, so one process at a time asks for a new one, ahead of the old one's
-end, and all others go on with what is in the cache.
+Airalo issues at most three tokens a minute. So one process at a time requests a new one, before the old one expires,
+and all others use the one in the cache.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from .payloads import TokenData
 
 logger: logging.Logger = logging.getLogger("django_airalo.client")
 
-#: A token is replaced when this part of its life is over.
+#: A token is replaced after this fraction of its lifetime.
 REFRESH_AT = 0.9
-#: A token this young (seconds) is not replaced on a 401: the refusal is about something else.
+#: A token that is younger than these seconds is not replaced after a 401, which must have another cause.
 FRESH = 5.0
-#: For so long (seconds) after Airalo refused the credentials, no token is asked for with them.
+#: The seconds after Airalo refused the credentials during which no token is requested with them.
 REFUSED_FOR = 60.0
 
 
@@ -35,12 +35,12 @@ class TokenStore:
     """Gets, shares and replaces the token of one pair of credentials.
 
     Args:
-        fetch: asks Airalo for a new token; raises ``AiraloAPIError``.
+        fetch: requests a new token from Airalo; raises ``AiraloAPIError``.
         cache: the cache that all processes share.
-        identity: what the token belongs to (address and credentials); only its hash is used.
-        lifetime: seconds that a token is used at most, whatever its ``expires_in`` says.
-        limit: how many tokens may be asked for.
-        patience: seconds to wait for another process that is asking for one.
+        identity: the address and the credentials; only their hash is used.
+        lifetime: the maximum seconds for which a token is used, even if its ``expires_in`` is longer.
+        limit: how many tokens may be requested.
+        patience: the seconds to wait for another process that is requesting a token.
     """
 
     def __init__(
@@ -66,7 +66,11 @@ class TokenStore:
 
     @sensitive_variables()
     def get(self) -> str:
-        """Return a valid token, from the cache or from Airalo. Raises ``AiraloTokenError`` if none can be had."""
+        """Return a valid token, from the cache or from Airalo.
+
+        Raises:
+            AiraloTokenError: no token could be obtained.
+        """
         entry = self._cached()
         if entry is None:
             return self._replace(None)
@@ -76,12 +80,16 @@ class TokenStore:
 
     @sensitive_variables()
     def replace(self, refused: str) -> str | None:
-        """Return a token other than ``refused``, which Airalo answered with a 401.
+        """Return another token than ``refused``, after Airalo responded with 401 to that one.
 
-        Returns ``None`` if the refused token is so young that a new one would be refused as well.
+        Returns:
+            ``None`` if the refused token is so young that a new one would be refused as well.
+
+        Raises:
+            AiraloTokenError: no token could be obtained.
         """
         entry = self._cached()
-        # A date that lies ahead comes from a machine whose clock is wrong, and says nothing about the age.
+        # A date in the future comes from a machine whose clock is wrong, so it does not show the age.
         if entry and entry["token"] == refused and abs(time.time() - entry["obtained_at"]) < FRESH:
             return None
         return self._replace(refused)
@@ -158,14 +166,14 @@ class TokenStore:
         return token.access_token
 
     def _raise_known_refusal(self) -> None:
-        """Raise the refusal of these credentials again, if Airalo gave it within the last minute."""
+        """Raise the last refusal of these credentials again, if it is less than a minute old."""
         refusal = self._cache.get(self._refusal_key)
         if refusal:
             content = dict(refusal)
             raise AiraloTokenError(content.pop("message"), **content)
 
     def _keep_below_limit(self) -> None:
-        """Count this request, or raise if there were too many of late. Called by the lock's owner only."""
+        """Count a request, or raise ``AiraloTokenError`` if there were too many. Call with the lock held."""
         count, period = self._limit.count, self._limit.period
         if not period:
             return

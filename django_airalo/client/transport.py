@@ -198,7 +198,7 @@ def _repeat(method: str, send: Callable[[], Any]) -> Any:
         except AiraloAPIError as error:
             if not _is_transient(error) or time.monotonic() - started > QUICK:
                 raise
-        time.sleep(pause * random.uniform(1, 1.5))  # noqa: S311  not for security
+        time.sleep(pause * random.uniform(1, 1.5))  # noqa: S311  it spreads requests and is not for security
     return send()
 
 

@@ -1,4 +1,4 @@
-"""The base of the commands that mirror what Airalo lists."""
+"""The base of the commands that run a sync."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django_airalo.exceptions import AiraloError, SyncRunningError
 
 
 class SyncCommand(BaseCommand):
-    """A command that runs one sync and prints its report. It is no failure if another process runs the same sync."""
+    """Run one sync and print its report. It is not an error if another process is running the same sync."""
 
     @abstractmethod
     def sync(self, **options: Any) -> object:

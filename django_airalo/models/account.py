@@ -39,7 +39,7 @@ class SubmissionPause(SignalOutbox):
         NO_CREDIT = "no_credit", pgettext_lazy("submission pause", "No credit")
         UNKNOWN_OUTCOMES = "unknown_outcomes", pgettext_lazy("submission pause", "Unknown outcomes")
 
-    #: To see whether the pause can end.
+    #: The lease to check whether the pause can end.
     PROBE_LEASE: ClassVar[Lease] = Lease("due_at", fence=("due_at",))
 
     kind: t.Char = models.CharField(_("kind"), max_length=16, choices=Kind, default=Kind.NO_CREDIT)

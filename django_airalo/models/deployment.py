@@ -15,7 +15,7 @@ from .leases import Lease
 from .managers import AiraloModel
 from .references import REFERENCE_LENGTH
 
-#: Characters of the short name that is derived from a deployment's string and stored with all that it sends.
+#: The length of a deployment's short name, which is derived from its secret and stored with everything it sends.
 STAMP_LENGTH = 12
 
 
@@ -48,7 +48,7 @@ class Deployment(AiraloModel):
         UNKNOWN = "unknown", pgettext_lazy("deployment", "Something was sent, but the database does not know when.")
         ASKED = "asked", pgettext_lazy("deployment", "An operator requested it.")
 
-    #: To read Airalo's list.
+    #: The lease to read Airalo's list.
     READING_LEASE: ClassVar[Lease] = Lease("reading_until", fence=("reading_until",))
 
     # The primary key of the one row is 1.

@@ -16,13 +16,13 @@ from .managers import AiraloModel, PrimaryManager
 
 
 class CompatibleDeviceQuerySet(models.QuerySet["CompatibleDevice"]):
-    """Devices as people write them: case, blanks, punctuation and the brand do not matter."""
+    """A queryset of devices. Searches ignore case, blanks, punctuation and the brand."""
 
     def search(self, text: str) -> Self:
-        """Return the devices whose names have all words of a text, in any order, the best first.
+        """Return the devices whose names have all words of a text, in any sequence, the best match first.
 
-        The last word may be unfinished, for suggestions while a customer types. Numbers must be whole: they tell one
-        model from the next.
+        The last word may be unfinished, for suggestions while a customer types. Numbers must be complete, since they
+        distinguish models.
         """
         words = words_of(text)
         if not words:
@@ -62,9 +62,9 @@ class CompatibleDevice(AiraloModel):
     os: t.Char = models.CharField(_("system"), max_length=32, blank=True, help_text=_("In Airalo's words."))
     brand: t.Char = models.CharField(_("brand"), max_length=64)
     name: t.Char = models.CharField(_("name"), max_length=128, db_index=True)
-    # What is compared: databases disagree about which letters are the same.
+    # Compared instead of the names, since collations differ in which letters are equal.
     key: t.Char = models.CharField(_("key"), max_length=255, unique=True, editable=False)
-    # What is searched, see device_names: all words with blanks around them; the name's words without blanks.
+    # The columns for searches (see device_names): all words, each between blanks; and the words joined without blanks.
     words: t.Char = models.CharField(_("words"), max_length=255, default="", editable=False)
     joined: t.Char = models.CharField(_("joined"), max_length=255, default="", db_index=True, editable=False)
     joined_with_brand: t.Char = models.CharField(
@@ -83,7 +83,7 @@ class CompatibleDevice(AiraloModel):
         return f"{self.brand} {self.name}"
 
     def set_words(self) -> None:
-        """Derive what is searched from brand and name."""
+        """Set the columns for searches from the brand and the name."""
         brand, model = words_of(self.brand), model_words(self.brand, self.name)
         self.words = f" {' '.join((*brand, *model))} "[:255]
         self.joined = "".join(model)[:255]

@@ -114,9 +114,9 @@ class Esim(UsageFields):
     #: The statuses in which nothing is left to be used.
     OVER = (UsageStatus.FINISHED, UsageStatus.EXPIRED, UsageStatus.RECYCLED)
 
-    #: To ask Airalo for its usage.
+    #: The lease to look up the usage.
     USAGE_LEASE: ClassVar[Lease] = Lease("usage_due_at", fence=("usage_due_at",))
-    #: To ask Airalo for its details.
+    #: The lease to look up the details.
     DETAILS_LEASE: ClassVar[Lease] = Lease("details_due_at", fence=("details_due_at",))
 
     public_id: t.UUID = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)

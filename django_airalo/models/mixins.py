@@ -25,7 +25,7 @@ class SignalOutbox(AiraloModel):
         signal_error (str): which receiver raised at the last try, and what it raised.
     """
 
-    #: To send its signals.
+    #: The lease to send the signals.
     SIGNAL_LEASE: ClassVar[Lease] = Lease("signal_due_at", fence=("signal_due_at",))
 
     event_id: t.UUID = models.UUIDField(_("event id"), default=uuid.uuid4, unique=True, editable=False)

@@ -1,4 +1,4 @@
-"""What is sent to Airalo at most once, and cannot be looked up there afterwards."""
+"""The base of requests that are sent to Airalo at most once and cannot be looked up there afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import field_types as t
 from .leases import Lease, LeaseQuerySet
 from .mixins import SignalOutbox
 
-#: The statuses that all such rows share, as their columns hold them.
+#: The statuses that all such models have in common, as they are stored.
 PENDING, SENDING, UNCONFIRMED, CANCELLED = "pending", "sending", "unconfirmed", "cancelled"
 
 
@@ -22,37 +22,37 @@ Row = TypeVar("Row", bound="OutboundRequest")
 
 
 class OutboundRequestQuerySet(LeaseQuerySet[Row]):
-    """Which refunds or vouchers to look at. All of these can be combined."""
+    """A queryset of refunds or vouchers. All of its methods can be combined."""
 
     def due(self, now: datetime) -> Self:
-        """Return the rows that are due, the longest waiting first."""
+        """Return the rows that are due, the longest overdue first."""
         return self.filter(due_at__lte=now).order_by("due_at")
 
     def sent_by(self, deployment: str) -> Self:
-        """Return the rows without those that only another deployment sends."""
+        """Return the rows except those that only another deployment sends."""
         return self.exclude(~Q(deployment=deployment), status=PENDING)
 
     def overdue(self, before: datetime) -> Self:
-        """Return the rows that were due at this moment and were not dealt with, or were pending then and still are."""
+        """Return the rows that have been due since ``before``, or pending since then."""
         return self.filter(Q(due_at__lte=before) | Q(status=PENDING, created_at__lte=before))
 
     def unconfirmed(self) -> Self:
-        """Return the rows whose outcome is unknown: an operator must decide."""
+        """Return the rows whose outcome is unknown, so that an operator must decide."""
         return self.filter(status=UNCONFIRMED)
 
     def flawed(self) -> Self:
-        """Return the rows that Airalo accepted with a flaw: ``error`` says what is wrong."""
+        """Return the rows that Airalo accepted with a flaw, which is in ``error``."""
         return self.filter(status=self.model.ACCEPTED).exclude(error="")
 
     def without_secrets(self) -> Self:
-        """Return the same rows with secrets deferred: decrypting costs time, and fails if the key is gone."""
+        """Defer the secrets. Decrypting them takes time, and fails if the key is missing."""
         return self.defer(*self.model.SECRETS)
 
 
 class OutboundRequest(SignalOutbox):
-    """A request to Airalo: the row is the fact and the queue, as with orders. Has a ``status`` of its own kind.
+    """A request to Airalo. As with orders, the row is also the queue. Each subclass has its own ``status``.
 
-    Its signal is sent after each change that a shop can act on.
+    The signal is sent after each change that a shop can act on.
 
     Attributes:
         deployment (str): the short name of the deployment that asked for it, and alone sends it.
@@ -72,7 +72,7 @@ class OutboundRequest(SignalOutbox):
     ACCEPTED: ClassVar[str]
     REFUSED: ClassVar[str]
     SECRETS: ClassVar[tuple[str, ...]] = ()
-    #: To send it. Without the status, since an answer counts even if the row was given up meanwhile.
+    #: The lease to send it. The status is not compared, since an answer counts even after the row was given up.
     SENDING_LEASE: ClassVar[Lease] = Lease("due_at", fence=("attempt",))
 
     status: t.Char = models.CharField(_("status"), max_length=11, default=PENDING, db_index=True)
@@ -98,7 +98,7 @@ class OutboundRequest(SignalOutbox):
         abstract = True
 
     def redact(self, text: str) -> str:
-        """Return the text without what is secret of this row."""
+        """Return a text without the secrets of this row."""
         for name in self.SECRETS:
             if secret := getattr(self, name):
                 text = text.replace(secret, "•••")

@@ -1,4 +1,4 @@
-"""Exchange rates, and the rules that a shop's operator sets for prices."""
+"""Exchange rates, and the pricing rules that operators set."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .catalogue import Country, Operator, Package
 from .managers import AiraloModel
 
 CURRENCY = RegexValidator(r"^[A-Z]{3}\Z", gettext_lazy("Three capital letters, such as EUR."))
-#: The markup of a rule may be at most this: a price of a thousand times the cost is a slip of the finger.
+#: The highest markup of a rule. A price of a thousand times the cost is a typing error.
 MAX_PERCENT = 100_000
 
 
 class ExchangeRate(AiraloModel):
-    """How much of a currency a US dollar is, as Airalo gives it.
+    """The exchange rate of a currency to the US dollar, as Airalo gives it.
 
     Attributes:
         currency (str): three letters.
@@ -53,9 +53,9 @@ class ExchangeRate(AiraloModel):
 class PricingRule(AiraloModel):
     """A markup, set by the shop's operator. It is for one package, operator or country, or for everything.
 
-    Of the rules that fit a package, the one for the package wins over the one for its operator, that over the one for
-    its country, that over the one for everything; among equals one with a currency wins over one without, then the
-    higher priority, then the older rule. One rule alone makes the price: rules are not added up.
+    Only one rule makes a price; rules are not added up. A rule for the package comes first, then one for its operator,
+    then one for its country, then one for everything. If several remain, a rule with a currency comes before one
+    without, then the higher priority, then the older rule.
 
     Attributes:
         name (str): for the operator.
@@ -167,8 +167,8 @@ class PricingRule(AiraloModel):
         return self.name
 
     def clean(self) -> None:
-        """Refuse what the constraints cannot see: a step finer than the currency, a markup that is a slip."""
-        # What the fields have refused already is still here as it was given.
+        """Refuse what the constraints cannot check: a step finer than the currency, and an absurdly high markup."""
+        # A value that its field has refused is not a Decimal here.
         markup, step = (value if isinstance(value, Decimal) else None for value in (self.markup, self.rounding_step))
         if self.markup_kind == self.Kind.PERCENT and markup is not None and markup > MAX_PERCENT:
             raise ValidationError({"markup": _("%(percent)s per cent is too much.") % {"percent": markup}})
@@ -179,7 +179,7 @@ class PricingRule(AiraloModel):
                 raise ValidationError({"rounding_step": text % {"currency": self.currency, "unit": unit}})
 
     def scope(self) -> tuple[str, Any]:
-        """Return what it is for: ``("package", pk)``, ``("operator", pk)``, ``("country", code)`` or ``("", None)``."""
+        """Return the scope: ``("package", pk)``, ``("operator", pk)``, ``("country", code)`` or ``("", None)``."""
         for name in ("package", "operator", "country"):
             if getattr(self, f"{name}_id") is not None:
                 return name, getattr(self, f"{name}_id")

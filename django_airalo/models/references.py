@@ -1,10 +1,10 @@
-"""The reference of an order: what it is found by in Airalo's lists."""
+"""The reference of an order, by which it is found in Airalo's lists."""
 
 from __future__ import annotations
 
 import secrets
 
-#: Hex digits.
+#: The number of hex digits.
 REFERENCE_LENGTH = 32
 
 

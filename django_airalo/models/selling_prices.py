@@ -1,4 +1,4 @@
-"""The price of a package for the customer, and why it is that."""
+"""The selling price of a package, and how it was computed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django_airalo import money
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SellingPrice:
-    """What to ask for a package, and why. All amounts are in ``currency``.
+    """The selling price of a package, and how it was computed. All amounts are in ``currency``.
 
     Attributes:
         amount (Decimal): what the customer pays.
@@ -42,7 +42,7 @@ class SellingPrice:
 
     @property
     def explanation(self) -> str:
-        """How the amount came about, in a sentence for the shop's operator."""
+        """How the amount was computed, as sentences for operators."""
         if self.rule is None:
             text = _("No rule fits: Airalo's own retail price.")
         else:

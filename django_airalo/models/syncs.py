@@ -62,7 +62,7 @@ class SyncRun(AiraloModel):
         EXCHANGE_RATES = "exchange_rates", pgettext_lazy("sync", "Exchange rates")
         DEVICES = "devices", pgettext_lazy("sync", "Devices")
 
-    #: To be the one sync of its kind.
+    #: The lease to run the only sync of a kind.
     RUNNING_LEASE: ClassVar[Lease] = Lease("lease_until", fence=("lease",))
 
     kind: t.Char = models.CharField(_("kind"), max_length=16, choices=Kind)

@@ -12,7 +12,7 @@ from django_airalo.services.orders import after_restore
 
 
 class Command(BaseCommand):
-    """Runs without AIRALO_DEPLOYMENT, or with a bad one, so Django's own checks must not stop it first."""
+    """Show, create or take over deployments. Runs without system checks, since AIRALO_DEPLOYMENT may be wrong."""
 
     help = "Say which deployment this is: the short name that is stamped on what it sends."
     requires_system_checks: list[str] = []

@@ -13,7 +13,7 @@ from django_airalo.services import operations
 
 
 class Command(BaseCommand):
-    """Runs whatever is wrong with the settings, so Django's own checks must not stop it first."""
+    """Run the health checks. Runs without system checks, so that it can report wrong settings itself."""
 
     help = "Look at everything that an installation needs, and say what is wrong and what to do about it."
     requires_system_checks: list[str] = []

@@ -13,7 +13,7 @@ from django_airalo.emulator.emulator import PortTakenError
 
 
 class Command(BaseCommand):
-    """Needs neither the shop's database nor its settings, so that it also runs beside a broken shop."""
+    """Run the emulator. Needs neither the shop's database nor its settings."""
 
     help = "Run a local stand-in for Airalo's Partner API, with its own ledger and signed webhooks."
     requires_system_checks: list[str] = []

@@ -13,7 +13,7 @@ from django_airalo import services
 
 logger: logging.Logger = logging.getLogger("django_airalo.sweep")
 
-#: Seconds: a day.
+#: The longest pause between two sweeps, in seconds.
 LONGEST_PAUSE = 24 * 3600
 
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         pause, limit = options["loop"], options["limit"]
         if limit < 1:
             raise CommandError(_("--limit %(value)s: give a number of 1 or more.") % {"value": limit})
-        if pause is not None and not 0 < pause <= LONGEST_PAUSE:  # so put, it also refuses "nan"
+        if pause is not None and not 0 < pause <= LONGEST_PAUSE:  # this form of the condition also refuses "nan"
             raise CommandError(
                 _("--loop %(value)s: give a number of seconds above 0, %(max)s at most.")
                 % {"value": pause, "max": LONGEST_PAUSE}
@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 close_old_connections()
                 try:
                     self._sweep(limit, quiet=True)
-                except (DatabaseError, InterfaceError):  # it may be back at the next turn
+                except (DatabaseError, InterfaceError):  # it may be available again at the next sweep
                     logger.exception("The database is not available; the next sweep follows in %s s", pause)
                 time.sleep(pause)
         except KeyboardInterrupt:

@@ -24,7 +24,7 @@ class Command(SyncCommand):
             self._progress(0, None)
 
     def _progress(self, done: int, total: int | None) -> None:
-        """A bar while pages come, on a terminal only; ``(0, None)`` wipes it."""
+        """Show a progress bar, on a terminal only; ``(0, None)`` removes it."""
         if not self.stdout.isatty():
             return
         line = ""

@@ -30,9 +30,9 @@ class Command(BaseCommand):
             choices=TYPES,
             help="for opt-in and opt-out; may be repeated (default: all webhooks)",
         )
-        parser.add_argument("--webhook-url", default="", help="another address than that of the settings")
-        parser.add_argument("--email", default="", help="for opt-in by mail")
-        parser.add_argument("--language", default="", help="of the mails")
+        parser.add_argument("--webhook-url", default="", help="an address other than that of the settings")
+        parser.add_argument("--email", default="", help="for opt-in by e-mail: the address")
+        parser.add_argument("--language", default="", help="for opt-in by e-mail: the language of the e-mails")
         parser.add_argument("--event", choices=list(EVENTS), default="low_data_notification", help="for simulate")
         parser.add_argument(
             "--level",
@@ -40,9 +40,9 @@ class Command(BaseCommand):
             help="opt-in: per cent of the credit limit, may be repeated; simulate: data_75 … expire_3, or a per cent",
         )
         parser.add_argument(
-            "--reference", action="append", default=[], help="for process-again: of which order; may be repeated"
+            "--reference", action="append", default=[], help="for process-again: an order's reference; may be repeated"
         )
-        parser.add_argument("--iccid", default="", help="for simulate: of which eSIM")
+        parser.add_argument("--iccid", default="", help="for simulate: the ICCID of an eSIM")
 
     def handle(self, *args: Any, **options: Any) -> None:
         actions: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -110,7 +110,7 @@ class Command(BaseCommand):
             self._say(f"{event}: {event.get_status_display()} {event.error}".rstrip())
 
     def _each(self, options: dict[str, Any], act: Callable[[str], None]) -> None:
-        """Act on each type, also if one of them fails."""
+        """Call ``act`` for each type, even if it fails for one of them."""
         failed = []
         for kind in options["type"] or WEBHOOK_TYPES:
             try:

@@ -1,4 +1,4 @@
-"""Mirror Airalo's list of devices that take eSIMs, and search it as people write."""
+"""Synchronise Airalo's list of devices that support eSIMs, and search it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,27 @@ from . import sync_runs
 from .packages import BATCH
 from .sync_runs import SyncReport
 
-#: The columns that a sync brings up to date.
+#: The columns that a sync updates.
 COLUMNS = ("os", "brand", "name", "words", "joined", "joined_with_brand")
 
 
 def sync_devices(*, force: bool = False) -> SyncReport:
-    """Bring :class:`~django_airalo.models.CompatibleDevice` up to date. Writes only what changed.
+    """Synchronise :class:`~django_airalo.models.CompatibleDevice` with Airalo's list. Writes only what changed.
 
     Devices that Airalo no longer lists are deleted (``withdrawn`` counts them), unless a part of the list could not be
     read.
 
     Args:
-        force: also if more than half of the devices would be deleted, which looks like a fault.
+        force: write the changes even if more than half of the devices would be deleted, which looks like a fault.
+
+    Returns:
+        The numbers of devices that were added, changed, deleted and left as they were.
 
     Raises:
-        SyncRunningError: another process is at it.
-        AiraloAPIError: the list could not be read, or came empty or halved. Nothing was changed.
+        SyncRunningError: another process is running this sync.
+        AiraloAPIError: the list could not be read, was empty, or lacked more than half of the devices. Nothing was
+            changed.
+        AiraloConfigurationError: credentials are missing.
     """
     with sync_runs.running(SyncRun.Kind.DEVICES) as run:
         devices = get_client().get_compatible_devices()
@@ -67,31 +72,38 @@ def sync_devices(*, force: bool = False) -> SyncReport:
 
 
 def find_devices(text: str, *, limit: int = 10) -> list[CompatibleDevice]:
-    """Return the devices of Airalo's list that fit what a customer has typed, the best first.
+    """Return the listed devices that match a customer's input, the best match first.
 
-    Case, blanks, punctuation and the brand do not matter, and the last word may be unfinished; numbers must be right.
-    Good to suggest names while a customer types.
+    Case, blanks, punctuation and the brand are ignored. The last word may be unfinished, so this can suggest devices
+    while a customer types. Numbers must be complete.
+
+    Args:
+        text: the input.
+        limit: the maximum number of devices.
     """
     return list(CompatibleDevice.primary.search(text)[:limit])
 
 
 def is_compatible(text: str) -> bool:
-    """Return whether Airalo's list has exactly this device, written as people write: ``is_compatible("iphone15")``.
+    """Return whether Airalo's list has exactly this device: ``is_compatible("iphone15")``.
 
-    As tolerant as :func:`find_devices` about how it is written, but the name must be complete: ``"Galaxy S21"`` is
-    not ``"Galaxy S21 Ultra"``. ``False`` means that it is not listed, not that it cannot use eSIMs.
+    The spelling may vary as for :func:`find_devices`, but the name must be complete: ``"Galaxy S21"`` is not
+    ``"Galaxy S21 Ultra"``. ``False`` means that the device is not listed, not that it cannot use eSIMs.
+
+    Args:
+        text: the name of the device, with or without its brand.
     """
     return CompatibleDevice.primary.named(text).exists()
 
 
 def _listed(devices: Sequence[DeviceData], known: Mapping[str, CompatibleDevice]) -> tuple[dict[str, DeviceData], bool]:
-    """Return the devices by key, and whether each could be read: what is not among them may be one that could not."""
+    """Return the devices by key, and whether all could be read. If not, a missing device may still be listed."""
     listed, is_whole = {}, True
     names = {row.name for row in known.values()}
     for device in devices:
         key, is_complete = _key(device), bool(device.os and device.brand and device.name)
         is_whole &= is_complete
-        # A device without a brand, say, is probably one that is known with it.
+        # An incomplete row with a known name is probably a device that is already stored.
         if key and device.name and (is_complete or key in known or device.name[:128] not in names):
             listed[key] = device
     return listed, is_whole

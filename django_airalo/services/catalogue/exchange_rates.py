@@ -1,4 +1,4 @@
-"""The exchange rates for currencies in which Airalo gives no prices."""
+"""Synchronise the exchange rates for currencies in which Airalo gives no prices."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from django_airalo.services.core import database
 from . import sync_runs
 from .sync_runs import SyncReport
 
-#: What the column holds: anything beyond is no rate.
+#: The highest value that fits the column. Anything above is not a rate.
 _HIGHEST = Decimal(10**12)
 _SMALLEST = Decimal("0.00000001")
 
 
 def sync_exchange_rates() -> SyncReport:
-    """Bring :class:`~django_airalo.models.ExchangeRate` up to date. Writes only what changed.
+    """Synchronise :class:`~django_airalo.models.ExchangeRate` with Airalo's rates. Writes only what changed.
 
-    Rates that Airalo no longer gives are kept as they were last.
+    Rates that Airalo no longer gives are kept unchanged.
+
+    Returns:
+        The numbers of rates that were added, changed and left as they were.
 
     Raises:
-        SyncRunningError: another process is at it.
+        SyncRunningError: another process is running this sync.
         AiraloAPIError: the rates could not be read, or there were none. Nothing was changed.
+        AiraloConfigurationError: credentials are missing.
     """
     with sync_runs.running(SyncRun.Kind.EXCHANGE_RATES) as run:
         answer = get_client().get_exchange_rates()
@@ -61,6 +65,6 @@ def sync_exchange_rates() -> SyncReport:
 
 
 def _known_day(row: ExchangeRate, rate: Decimal, now: datetime) -> date | None:
-    """Return the day of a rate that Airalo does not date: the known one, while it is unchanged and recent."""
+    """Return the day of a rate for which Airalo gives none: the stored day, if the rate is unchanged and recent."""
     oldest = (now - timedelta(seconds=conf.EXCHANGE_RATE_MAX_AGE)).date()
     return row.date if row.rate == rate and row.date and row.date >= oldest else None

@@ -1,4 +1,4 @@
-"""What to ask for packages, by the operator's rules."""
+"""Compute the selling prices of packages by the shop's pricing rules."""
 
 from __future__ import annotations
 
@@ -20,35 +20,40 @@ from django_airalo.services.core import database
 
 
 def price_packages(packages: Iterable[Package], *, currency: str = "USD") -> list[tuple[Package, SellingPrice | None]]:
-    """Return each package with what to ask for it, in two queries however many they are.
+    """Return each package with its selling price. The number of queries does not depend on the number of packages.
 
     Args:
-        packages: a queryset, a page of one, or a list.
+        packages: a queryset, a page of a paginator, or a list.
         currency: an ISO 4217 code.
 
     Returns:
-        Pairs, in the order given. The price is ``None`` where Airalo gives none for the currency, neither as such nor
-        by an exchange rate that is not older than ``AIRALO_EXCHANGE_RATE_MAX_AGE``.
+        Pairs of package and price, in the same sequence. The price is ``None`` if Airalo gives none in the currency and
+        there is no exchange rate for it that is newer than ``AIRALO_EXCHANGE_RATE_MAX_AGE``, or if Airalo's price is
+        not above 0.
 
     Raises:
-        ValueError: ``currency`` is no currency code.
+        ValueError: ``currency`` is not a currency code.
     """
     prices = PriceList(currency)
-    if isinstance(packages, QuerySet) and packages._result_cache is None:  # not read yet: a replica may be behind
+    if isinstance(packages, QuerySet) and packages._result_cache is None:  # not read yet; a replica may be behind
         packages = packages.using(database.primary_alias())
     return [(package, prices.price(package)) for package in packages]
 
 
 def price_package(package: Package, *, currency: str = "USD") -> SellingPrice | None:
-    """Return what to ask for one package; ``None`` as in :func:`price_packages`."""
+    """Return the selling price of one package; ``None`` as in :func:`price_packages`."""
     return PriceList(currency).price(package)
 
 
 def fresh_rates(rates: QuerySet[ExchangeRate], now: datetime) -> QuerySet[ExchangeRate]:
-    """Return those of the rates that are not too old to sell at.
+    """Return the exchange rates that are recent enough to sell at.
 
-    Neither the day that they are of nor the last good sync (or the change, if somebody else wrote them) may be older
-    than ``AIRALO_EXCHANGE_RATE_MAX_AGE``.
+    Both the day of a rate and the last time it was confirmed may not be older than ``AIRALO_EXCHANGE_RATE_MAX_AGE``. A
+    rate is confirmed by a successful sync, or by a change if something else writes the rates.
+
+    Args:
+        rates: the rates to choose from.
+        now: the present time.
     """
     since = now - timedelta(seconds=conf.EXCHANGE_RATE_MAX_AGE)
     syncs = SyncRun.primary.successes(SyncRun.Kind.EXCHANGE_RATES).filter(finished_at__gte=since)
@@ -56,8 +61,16 @@ def fresh_rates(rates: QuerySet[ExchangeRate], now: datetime) -> QuerySet[Exchan
 
 
 class PriceList:
-    """The rules and the rate for one currency, read from the database once (two queries, and a third for the discount
-    once a rule on the net price meets a package without one)."""
+    """The pricing rules and the exchange rate for one currency, read from the database once.
+
+    Takes two queries, and a third for the discount if a rule is based on a net price that a package lacks.
+
+    Args:
+        currency: an ISO 4217 code.
+
+    Raises:
+        ValueError: ``currency`` is not a currency code.
+    """
 
     def __init__(self, currency: str) -> None:
         self.currency: str = money.currency_code(currency)
@@ -84,7 +97,7 @@ class PriceList:
         return self.price_by(self.rule_for(package), package)
 
     def why_none(self, package: Package) -> str:
-        """Why a package has no price in the currency, in a sentence for the shop's operator."""
+        """Return why a package has no price in the currency, as a sentence for operators."""
         minimum, _converted = self._in_currency(package.minimum_price(self.currency), package.price)
         if minimum is not None:
             return _("Airalo's retail price is not above 0.")
@@ -93,9 +106,9 @@ class PriceList:
         return _("Airalo gives no price in this currency.")
 
     def price_by(self, rule: PricingRule | None, package: Package) -> SellingPrice | None:
-        """Return the price of a package by this rule, whichever would win."""
+        """Return the price of a package by a given rule, even if another rule would win."""
         minimum, minimum_converted = self._in_currency(package.minimum_price(self.currency), package.price)
-        if minimum is None or minimum <= 0:  # Airalo gives nothing away: it is a mistake
+        if minimum is None or minimum <= 0:  # no package is free, so it is a mistake
             return None
         base, base_converted, is_net, discount = minimum, minimum_converted, False, None
         if rule is not None and rule.base == PricingRule.Base.NET:
@@ -128,11 +141,11 @@ class PriceList:
 
     @cached_property
     def _discount(self) -> Decimal | None:
-        """Per cent off the retail price that the shop pays; ``None`` if that is not known."""
+        """The shop's discount on the retail price, in per cent; ``None`` if unknown."""
         return SyncRun.primary.discount()
 
     def _in_currency(self, given: Decimal | None, in_dollars: Decimal | None) -> tuple[Decimal | None, bool]:
-        """Airalo's price in the currency; else its price in dollars, converted. And whether it was converted."""
+        """Return Airalo's price in the currency, else its converted price in dollars; and whether it was converted."""
         if given is not None or self._rate is None or in_dollars is None:
             return given, False
         return money.round_up(Decimal(in_dollars) * self._rate, self.currency), True

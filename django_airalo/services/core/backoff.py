@@ -1,4 +1,4 @@
-"""How long to wait before something is tried again."""
+"""Compute how long to wait before the next try."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django_airalo.conf import conf
 
-#: Seconds. A Retry-After that asks for more is taken for a mistake: it must not bury a row or break the arithmetic.
+#: Seconds. A longer ``Retry-After`` is taken for a mistake, since it would postpone a row for days.
 LONGEST_RETRY_AFTER = 24 * 3600
 
 
@@ -18,30 +18,31 @@ def backoff(
     """Return how long to wait before the next try.
 
     Args:
-        delays: seconds to wait after the first try, the second and so on; the last is for all that follow, too.
-        tries: how many tries there were before the one that was made last.
-        at_least: seconds.
-        spread: the wait is multiplied by a random number between these two.
+        delays: the seconds to wait after the first try, the second and so on; the last one is for all later tries, too.
+        tries: the number of tries before the last one.
+        at_least: the minimum seconds to wait.
+        spread: two numbers; the wait is multiplied by a random number between them.
     """
     delay = delays[min(max(tries, 0), len(delays) - 1)]
     return scatter(timedelta(seconds=max(delay, at_least)), spread)
 
 
 def scatter(wait: timedelta, spread: tuple[float, float]) -> timedelta:
-    """Return a wait times a random number, so that what began together does not come back together.
+    """Return a wait times a random number, so that processes that began together do not repeat together.
 
     Args:
-        spread: the least and the greatest number.
+        wait: the wait.
+        spread: the lowest and the highest number.
     """
     return wait * random.uniform(*spread)  # noqa: S311  spreads requests, guards nothing
 
 
 def retry_wait(attempt: int, retry_after: float | None) -> timedelta:
-    """Return how long until something is sent again that was not carried out.
+    """Return how long to wait before a request that was not carried out is sent again.
 
     Args:
-        attempt: the number of the attempt that was made, from 1 on.
-        retry_after: seconds that Airalo asked to wait, if it did.
+        attempt: the number of the last attempt, from 1 on.
+        retry_after: the seconds that Airalo asked to wait; ``None`` if it did not.
     """
     at_least = min(retry_after or 0, LONGEST_RETRY_AFTER)
     return backoff(conf.RETRY_DELAYS, attempt - 1, at_least=at_least, spread=(1, 1.25))

@@ -1,4 +1,4 @@
-"""When to look an order up."""
+"""Decide when to look up an order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .backoff import backoff
 
 
 def next_look_up(order: EsimOrder, now: datetime) -> datetime:
-    """When to look the order up next: soon at first, then ever less often."""
+    """Return when to look up an order next: soon at first, then less and less often."""
     return now + backoff(conf.LOOKUP_DELAYS, order.lookups, spread=(0.9, 1.1))
 
 

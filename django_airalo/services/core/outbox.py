@@ -1,4 +1,4 @@
-"""Send the signals that rows hold, until every receiver has returned: each row is its own outbox."""
+"""Send the signals of rows until every receiver has returned. Each row is its own outbox."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ logger: logging.Logger = logging.getLogger("django_airalo.signals")
 
 
 def send_from(row: SignalOutbox, send: Callable[[], list[str]]) -> bool:
-    """Claim a row, send its signals and note the outcome; ``False`` if another process has it or a receiver raised.
+    """Claim a row, send its signals and record the outcome.
 
     Args:
-        row: as read; its ``signal_due_at`` is what the claim compares with.
+        row: the row as last read; the claim compares its ``signal_due_at``.
         send: sends the signals and returns a line for each receiver that raised.
+
+    Returns:
+        ``False`` if another process has claimed the row, or a receiver raised.
     """
     rows, lease, claimed = leased(type(row)), row.SIGNAL_LEASE, copy(row)
-    # Each try waits twice as long as the one before: a receiver that always raises is not called every few minutes.
+    # The wait doubles with each try, so that a receiver that always raises is not called every few minutes.
     delays = [conf.signal_lease * 2**tries for tries in range(9)]
     lease_end = database.db_now() + backoff(delays, row.signal_tries)
     tries = F("signal_tries") + 1
@@ -46,7 +49,7 @@ def send_from(row: SignalOutbox, send: Callable[[], list[str]]) -> bool:
 
 
 def send_robust(signal: Signal, sender: type, **arguments: object) -> list[str]:
-    """Send a signal to all receivers; returns a line for each that raised. Django logs the traceback."""
+    """Send a signal to all receivers. Return a line for each that raised; Django logs the traceback."""
     failures = []
     for receiver, outcome in signal.send_robust(sender=sender, **arguments):
         if isinstance(outcome, Exception):

@@ -11,7 +11,7 @@ from django_airalo.exceptions import AiraloRateLimitError
 
 T = TypeVar("T")
 
-#: Seconds to wait where a limit does not say how long.
+#: The seconds to wait if a limit does not say how long.
 USUAL_WAIT = 10
 
 
@@ -22,18 +22,18 @@ def read_pages(
     first_patience: float | None = None,
     between: Callable[[], object] = lambda: None,
 ) -> Iterator[Page[T]]:
-    """Yield the pages of a list, waiting where a limit says so.
+    """Yield the pages of a list, and wait if a limit is reached.
 
-    A page may take megabytes. It is let go before the next one is read, if the caller does so, too.
+    A page may take megabytes. It is released before the next one is read, if the caller releases it, too.
 
     Args:
-        fetch: reads the page with a number, from 1 on.
-        patience: seconds to wait for a page at most; 0: not at all.
-        first_patience: the same for the first page, if that is another.
+        fetch: reads a page, given its number from 1 on.
+        patience: the maximum seconds to wait for a page; 0 for no wait.
+        first_patience: the same for the first page; default ``patience``.
         between: called before each page but the first.
 
     Raises:
-        AiraloRateLimitError: the limit left no room for a page within that time.
+        AiraloRateLimitError: the limit allowed no request within that time.
         AiraloAPIError: a page could not be read.
     """
     number, page_patience = 1, patience if first_patience is None else first_patience

@@ -1,4 +1,4 @@
-"""What is wrong with a shop's installation, for the person who set it up."""
+"""Check a shop's installation, and report what is wrong and how to correct it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ CHECKS: tuple[Check, ...] = (*shop.BEFORE, *airalo.CHECKS, *deployment.CHECKS, *
 
 
 def run_health_checks(*, simulate: bool = False, wait: float = 10.0) -> Iterator[CheckResult]:
-    """Look at everything that an installation needs, one result for each check, as they come.
+    """Check everything that an installation needs, and yield each result as soon as it is known.
 
-    Asks Airalo for a token and the balance, the shop's webhook address for an answer, and enqueues a task. Changes
-    nothing but the record of the balance and a heartbeat.
+    Requests a token and the balance from Airalo, sends requests to the shop's own webhook address, and enqueues a task.
+    Only the record of the balance and a heartbeat are written.
 
     Args:
-        simulate: also have Airalo send a test webhook. The shop's receivers of ``esim_low_data`` are called.
-        wait: seconds to wait for a worker and for that webhook.
+        simulate: also request a test webhook from Airalo, which calls the shop's receivers of ``esim_low_data``.
+        wait: the seconds to wait for a worker, and for that webhook.
 
     Yields:
-        Findings, in the order of ``CHECKS``. No secret of the settings is in them.
+        The results, in the sequence of ``CHECKS``. Secrets are redacted.
     """
     context = CheckContext(simulate=simulate, wait=wait)
     for check in CHECKS:
@@ -46,7 +46,7 @@ def _look(check: Check, context: CheckContext) -> CheckResult:
         return CheckResult("skip", _("Skipped: %(names)s must pass first.") % {"names": ", ".join(missing)})
     try:
         return check.look(context)
-    except Exception as error:  # Whatever it is, the others are to be looked at too.
+    except Exception as error:  # An error in one check must not keep the others from running.
         logger.exception("The check %s could not be made", check.name)
         text = _("The check raised %(error)s.") % {"error": type(error).__name__}
         return CheckResult("fail", text, _("See the log django_airalo.doctor."))

@@ -1,4 +1,4 @@
-"""Checks of what lies between the shop and Airalo."""
+"""Checks of the connection between the shop and Airalo, in both directions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django_airalo.services.webhooks import opt_in, refusals
 
 from .result import Check, CheckContext, CheckResult, fail, passed, skip, warn
 
-#: Seconds that clocks may differ. Beyond the second number tokens and limits go wrong.
+#: The seconds by which clocks may differ, without a warning and without a failure. Tokens and limits depend on clocks.
 SKEW, BAD_SKEW = 30, 300
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104  compared, not bound
 
@@ -43,7 +43,7 @@ def token(context: CheckContext) -> CheckResult:
 
 
 def clock(context: CheckContext) -> CheckResult:
-    """Airalo's clock (the Date of any answer) and the database's, against this machine's."""
+    """Compare this machine's clock with the database's and with Airalo's (the ``Date`` of an answer)."""
     remedy = _("Synchronise the clock of this machine by NTP.")
     before = datetime.now(UTC)
     ours = database.db_now()
@@ -85,9 +85,9 @@ def ip_allow_list(context: CheckContext) -> CheckResult:
 
 
 def webhook_url(context: CheckContext) -> CheckResult:
-    """HEAD must be answered with 200, as Airalo's probe wants; an unsigned POST with 401, as our view does."""
+    """Check that HEAD gets a 200, as Airalo requires, and an unsigned POST a 401, as from our view."""
     address, is_needed = conf.webhook_delivery_url, conf.ORDER_MODE != "sync"
-    bad = fail if is_needed else warn  # synchronous orders need no webhook; notifications do
+    bad = fail if is_needed else warn  # only notifications need a webhook if orders are synchronous
     if not address and not is_needed:
         return skip(_("AIRALO_WEBHOOK_URL is empty. Synchronous orders need none; notifications and other orders do."))
     if not address:
@@ -127,7 +127,7 @@ def webhook_url(context: CheckContext) -> CheckResult:
 
 
 def webhook_delivery(context: CheckContext) -> CheckResult:
-    """Have Airalo send a signed webhook. Not by default: Airalo allows few, and receivers get it."""
+    """Request a signed test webhook, if the operator wants it: Airalo allows few, and receivers are called."""
     if not context.simulate:
         return skip(_("Give --simulate to have Airalo send a test webhook."))
     before = database.db_now()
@@ -153,7 +153,7 @@ def webhook_delivery(context: CheckContext) -> CheckResult:
 
 
 def _is_low_data(event: WebhookEvent) -> bool:
-    """Return whether it can be the test webhook, even if no worker has interpreted it yet."""
+    """Return whether an event may be the test webhook, even if no worker has processed it yet."""
     return event.kind == WebhookEvent.Kind.LOW_DATA or (
         event.status == WebhookEvent.Status.RECEIVED and b'"level"' in event.body_bytes
     )

@@ -1,4 +1,4 @@
-"""Checks of which deployment this is, and whether its database may send."""
+"""Checks of the deployment, and of whether orders may be sent from its database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STORED = ("database", "migrations")
 
 
 def newest(context: CheckContext) -> CheckResult:
-    """Check that nothing is held because the database may not be the newest one."""
+    """Check that sending is not stopped because the database may not be the newest one."""
     row = deployment.state()
     if row.behind_since:
         values = {"since": localize(localtime(row.behind_since)), "why": row.get_behind_because_display()}
@@ -48,7 +48,7 @@ def database_server(context: CheckContext) -> CheckResult:
 
 
 def other_deployments(context: CheckContext) -> CheckResult:
-    """No order waits that only another deployment sends."""
+    """Check that no order waits that only another deployment sends."""
     stamp = deployment.identity().stamp
     others = EsimOrder.primary.filter(status=EsimOrder.Status.PENDING).exclude(deployment=stamp)
     cancelled = EsimOrder.primary.filter(status=EsimOrder.Status.SCHEDULED, cancel_requested_at__isnull=False)

@@ -1,4 +1,4 @@
-"""What a check found, and what the checks share."""
+"""The result of a check, and the data that the checks share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django_airalo.exceptions import AiraloError
 from django_airalo.models import BalanceRecord
 from django_airalo.services.account import balance
 
-#: What is older says nothing of how things are now; and what cannot be undone must not cause a warning indefinitely.
+#: Older rows are ignored, so that a fault of the past does not cause a warning indefinitely.
 LATELY = timedelta(days=7)
 
 Level = Literal["pass", "warn", "fail", "skip"]
@@ -20,7 +20,7 @@ Level = Literal["pass", "warn", "fail", "skip"]
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found: how bad it is, a sentence, and what to do about it."""
+    """The result of one check: its level, a sentence, and what to do about it."""
 
     level: Level
     message: str
@@ -30,7 +30,7 @@ class CheckResult:
 
 @dataclass
 class CheckContext:
-    """One run of all checks: its options, and what more than one check needs to know."""
+    """The options of a run, and the data that several checks need."""
 
     simulate: bool = False
     wait: float = 10.0
@@ -38,7 +38,7 @@ class CheckContext:
 
     @cached_property
     def balance(self) -> BalanceRecord | AiraloError | None:
-        """The balance, or why it could not be looked up. Asked for once."""
+        """The balance, or the error of its look-up, which takes place once."""
         try:
             return balance.sync_balance(source="doctor")
         except AiraloError as error:
@@ -47,7 +47,7 @@ class CheckContext:
 
 @dataclass(frozen=True)
 class Check:
-    """A check and those that must not have failed before it makes sense."""
+    """A check, and the names of the checks without which it makes no sense."""
 
     name: str
     look: Callable[[CheckContext], CheckResult]

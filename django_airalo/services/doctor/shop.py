@@ -1,4 +1,4 @@
-"""Checks of the shop's own side: settings, database, cache, workers, and what needs an operator."""
+"""Checks of the shop: settings, database, cache, workers, and rows that need an operator."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from django_airalo.services.core.redaction import redact
 
 from .result import LATELY, Check, CheckContext, CheckResult, fail, passed, skip, warn
 
-#: A sweep every minute is what the documents ask for.
+#: The documentation asks for a sweep every minute.
 SWEEP_SEEN = timedelta(minutes=5)
 LATE, REQUEST_LATE = timedelta(minutes=15), timedelta(hours=1)
-#: From this try on, a signal counts as stuck.
+#: The number of tries from which on a signal counts as stuck.
 STUCK = 3
-#: How many rows are looked at, of each end of a table.
+#: The number of rows that are tried at each end of a table.
 SAMPLE = 50
 _PUT = (
     "import sys, django; django.setup(); from django.core.cache import caches; "
@@ -80,7 +80,7 @@ def encryption_keys(context: CheckContext) -> CheckResult:
     counts: Counter[str] = Counter()
     for model, column in key_rotation.encrypted_columns():
         rows = key_rotation.as_stored(model, column)
-        # By their keys, since both ends of a small table are the same rows.
+        # By primary key, since both ends of a small table are the same rows.
         both_ends = {pk: stored for order in ("pk", "-pk") for pk, stored in rows.order_by(order)[:SAMPLE]}
         for stored in both_ends.values():
             counts["current" if is_current(stored) else _other_key(stored)] += 1
@@ -124,7 +124,7 @@ def _other_key(stored: str) -> str:
 
 
 def cache(context: CheckContext) -> CheckResult:
-    """Check that what another process puts into the cache can be read here."""
+    """Check that this process can read what another one writes into the cache."""
     if not os.environ.get("DJANGO_SETTINGS_MODULE"):
         return skip(_("DJANGO_SETTINGS_MODULE is not set, so no other process can be started with these settings."))
     key, value = f"django_airalo:doctor:{secrets.token_hex(8)}", secrets.token_hex(8)
@@ -141,7 +141,7 @@ def cache(context: CheckContext) -> CheckResult:
         cause = redact(done.stderr.decode(errors="replace").strip().rpartition("\n")[2])[:300]
         return fail(_("Another process could not write into the cache: %(cause)s") % {"cause": cause}, remedy)
     if caches[conf.CACHE_ALIAS].get(key) != value:
-        # One process for development can do without.
+        # A shop in development has one process, which needs no shared cache.
         message = _("The cache %(alias)r is not shared between processes.") % {"alias": conf.CACHE_ALIAS}
         return warn(message, remedy) if settings.DEBUG else fail(message, remedy)
     caches[conf.CACHE_ALIAS].delete(key)
@@ -149,7 +149,7 @@ def cache(context: CheckContext) -> CheckResult:
 
 
 def workers(context: CheckContext) -> CheckResult:
-    """Check that a task that is enqueued now is done within the time to wait."""
+    """Check that a worker runs a task within the time to wait."""
     task = find_task("ping")
     if task is None:
         problem = task_problem()
@@ -207,9 +207,9 @@ def submission(context: CheckContext) -> CheckResult:
 
 
 def orders_late(context: CheckContext) -> CheckResult:
-    """None waits longer than it should: for somebody to look at it, or for Airalo to take it."""
+    """Check that no order has been due, or has waited to be sent, for too long."""
     late = EsimOrder.primary.overdue(database.db_now() - LATE)
-    # Those that another deployment sends are counted by other_deployments.
+    # The check other_deployments counts the orders that another deployment sends.
     others = Q(status=EsimOrder.Status.PENDING) & ~Q(deployment=deployment.identity().stamp)
     late = late.exclude(others)
     if not conf.SUBMIT or pauses.active_pause():
@@ -228,7 +228,7 @@ def orders_late(context: CheckContext) -> CheckResult:
 
 
 def requests_late(context: CheckContext) -> CheckResult:
-    """As ``orders_late``. Refunds may wait for each other: Airalo takes few of them."""
+    """Check that no refund or voucher waits for too long. Refunds wait longer, since Airalo's limit for them is low."""
     since, stamp = database.db_now() - REQUEST_LATE, deployment.identity().stamp
     if text := _requests(Refund.primary.overdue(since).sent_by(stamp), Voucher.primary.overdue(since).sent_by(stamp)):
         return warn(
@@ -239,7 +239,7 @@ def requests_late(context: CheckContext) -> CheckResult:
 
 
 def _requests(refunds: OutboundRequestQuerySet[Refund], vouchers: OutboundRequestQuerySet[Voucher]) -> str:
-    """Return how many of each, in words. Empty if there are none."""
+    """Return the numbers of refunds and vouchers as text; empty if there are none."""
     counts = refunds.count(), vouchers.count()
     parts = (
         ngettext("%(count)d refund", "%(count)d refunds", counts[0]) % {"count": counts[0]},
@@ -284,7 +284,7 @@ def requests_unconfirmed(context: CheckContext) -> CheckResult:
 
 
 def requests_flawed(context: CheckContext) -> CheckResult:
-    """Of late, Airalo did what it was asked to: as many codes as are paid for, and once."""
+    """Check that Airalo carried out recent requests as they were sent: once, and with the right number of codes."""
     since = database.db_now() - LATELY
     flawed = (
         Refund.primary.flawed().filter(accepted_at__gte=since),

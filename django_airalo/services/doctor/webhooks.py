@@ -1,4 +1,4 @@
-"""Checks of the webhooks that came lately, and of those that did not come."""
+"""Checks of recent webhooks, of missing ones and of refused ones."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Status = WebhookEvent.Status
 
 #: A webhook may overtake the answer that names its order, and an order may be looked up before its webhook comes.
 PATIENCE = timedelta(hours=1)
-#: How many webhooks are looked at.
+#: The maximum number of webhooks that are checked.
 SAMPLE = 1000
-#: How many requests ask for refused webhooks. The web server chooses which of its processes answers.
+#: The number of requests for the counts of refused webhooks, each of which one of the web processes answers.
 ASKED = 5
 REMEDIES = {
     Reason.SIGNATURE: gettext_lazy(
@@ -49,7 +49,7 @@ REMEDIES = {
 
 
 def webhooks(context: CheckContext) -> CheckResult:
-    """None was set aside, and none waits for an order that does not come."""
+    """Check that no webhook was set aside, and none has waited long for its order."""
     now = database.db_now()
     received = WebhookEvent.primary.filter(received_at__gte=now - LATELY)
     # One query for each status, since each finds its few rows by the index of the status.
@@ -75,7 +75,7 @@ def webhooks(context: CheckContext) -> CheckResult:
 
 
 def webhooks_missing(context: CheckContext) -> CheckResult:
-    """Of the asynchronous orders that are completed, at least one had a webhook."""
+    """Check that at least one of the recently completed asynchronous orders had a webhook."""
     if conf.SANDBOX:
         return skip(_("In sandbox mode Airalo sends no webhooks."))
     now = database.db_now()

@@ -1,4 +1,4 @@
-"""Cancel orders that were not sent yet, and future orders."""
+"""Cancel orders that have not been sent yet, and future orders."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ Status = EsimOrder.Status
 
 #: Airalo's limit for one request.
 BATCH = 10
-#: What Airalo says of an order that it does not cancel.
+#: The errors with which Airalo refuses to cancel an order.
 REFUSALS = (AiraloRefusedError, AiraloNotFoundError)
-#: What may be meant of one order of a batch: 401 also says that an order is another company's.
+#: The errors that may be about one order of a batch. A 401 can mean that an order is another company's.
 OF_ONE = (*REFUSALS, AiraloAuthenticationError, AiraloPermissionError)
 
 
@@ -46,11 +46,14 @@ def cancel_order(order: EsimOrder) -> EsimOrder:
     There are three outcomes:
 
     - ``order.status`` is ``cancelled``: it was cancelled, and the signal ``esim_order_cancelled`` is sent.
-    - ``order.status`` is still ``scheduled`` and ``order.cancel_requested_at`` is set: Airalo is asked to cancel the
-      future order, and has not answered yet. It is asked right after the commit, so inside a transaction of the caller
-      this is always the outcome for a future order. The sweep asks again until there is an answer. If it is cancelled,
-      the signal is sent; if Airalo refuses, the order is flagged.
-    - ``IllegalTransitionError``: it is not cancelled, and goes on.
+    - ``order.status`` is still ``scheduled`` and ``order.cancel_requested_at`` is set: a request to cancel the future
+      order is sent to Airalo after the commit, or was sent without an answer so far. Inside a transaction of the
+      caller, this is always the outcome for a future order. The sweep repeats the request until there is an answer. If
+      the order is cancelled, the signal is sent; if Airalo refuses, the order is flagged.
+    - ``IllegalTransitionError``: the order is not cancelled.
+
+    Args:
+        order: the order; refreshed.
 
     Returns:
         The order, refreshed.
@@ -64,15 +67,15 @@ def cancel_order(order: EsimOrder) -> EsimOrder:
 
 
 def cancel_orders(orders: Sequence[EsimOrder]) -> list[EsimOrder]:
-    """Cancel many orders, as :func:`cancel_order` does with one; future orders in batches of ten.
+    """Cancel many orders, as :func:`cancel_order` does with one; future orders in requests of ten.
 
-    Each is cancelled by itself: one that cannot be cancelled does not keep the others from it, and raises nothing.
+    An order that cannot be cancelled raises no error, and the others are cancelled nevertheless.
 
     Args:
-        orders: all of them are refreshed.
+        orders: the orders; all of them are refreshed.
 
     Returns:
-        Those that were cancelled, and the future orders that Airalo is asked to cancel: ``status`` and
+        The orders that were cancelled, and the future orders that Airalo is requested to cancel: ``status`` and
         ``cancel_requested_at`` say which. The others cannot be cancelled (any more).
     """
     taken = set(_cancel_or_record_request([order.pk for order in orders]))
@@ -82,13 +85,13 @@ def cancel_orders(orders: Sequence[EsimOrder]) -> list[EsimOrder]:
 
 
 def _is_under_way(order: EsimOrder) -> bool:
-    """Return whether an order is cancelled, or Airalo will be asked for it."""
+    """Return whether an order is cancelled, or Airalo is requested to cancel it."""
     is_requested = order.status == Status.SCHEDULED and order.cancel_requested_at is not None
     return is_requested or order.status == Status.CANCELLED
 
 
 def _what_keeps(order: EsimOrder) -> str:
-    """Return what keeps an order that is pending or scheduled from being cancelled."""
+    """Return why a pending or scheduled order cannot be cancelled, for the text of an error."""
     if order.status == Status.PENDING:
         return "an attempt to send it may have reached Airalo, so it is looked up first"
     if order.status == Status.SCHEDULED:
@@ -97,25 +100,25 @@ def _what_keeps(order: EsimOrder) -> str:
 
 
 def is_too_late(order: EsimOrder, now: datetime) -> bool:
-    """Return whether Airalo cancels it no more."""
+    """Return whether it is too late for Airalo to cancel a future order."""
     last = order.latest_cancellation_date or order.due_date
     return last is not None and last < now
 
 
 @database.in_transaction()
 def _cancel_or_record_request(order_pks: Sequence[int]) -> list[int]:
-    """Primary keys of the orders that are cancelled, or that Airalo will be asked to cancel after the commit."""
+    """Cancel pending orders, and record the requests for future orders. Return the primary keys of both."""
     now = database.db_now()
     cancelled, requested = [], []
     for order_pk in sorted(order_pks):
         order = lock(order_pk)
-        # An order whose last try may have reached Airalo is not cancelled: it may have been bought.
+        # An order whose last attempt may have reached Airalo is not cancelled, since it may have been bought.
         if order.status == Status.PENDING and not (order.look_up_first or deployment.listed([order.reference])):
             change_locked(order, Status.CANCELLED, now=now, source="shop")
             signal_after_commit(order)
             cancelled.append(order_pk)
         elif order.status == Status.SCHEDULED and not is_too_late(order, now):
-            # Airalo is asked at once; the sweep does it if that never happens.
+            # The request is sent after the commit; if that fails, the sweep sends it at this time.
             due_at = now + timedelta(seconds=conf.submit_lease)
             EsimOrder.primary.filter(pk=order_pk).update(cancel_requested_at=now, due_at=due_at)
             note(order, "To be cancelled.", now=now, source="shop")
@@ -126,11 +129,11 @@ def _cancel_or_record_request(order_pks: Sequence[int]) -> list[int]:
 
 
 def ask_to_cancel(order_pks: Sequence[int]) -> None:
-    """Have Airalo cancel those that are still to be cancelled. What fails is due again."""
+    """Send the requests to cancel future orders, unless they are settled by now. If one fails, it stays due."""
     if not conf.SUBMIT:
         return
     orders = EsimOrder.primary.filter(status=Status.SCHEDULED)
-    # Not in a copy of the database under another name.
+    # Not from a copy of the database under another deployment's name.
     requested = orders.filter(deployment=deployment.identity().stamp).exclude(cancel_requested_at=None)
     for start in range(0, len(order_pks), BATCH):
         try:
@@ -147,7 +150,7 @@ def _cancel_batch(orders: list[EsimOrder]) -> None:
     except AiraloAPIError as error:
         settles = error.may_have_acted or isinstance(error, (*OF_ONE, AiraloServerError))
         if not settles or isinstance(error, IPAddressNotAllowedError):
-            raise  # surely not carried out, whatever the order: asked again later
+            raise  # not carried out for any of the orders, so the request is sent again later
         for order in orders:
             _settle(order, error, alone=len(orders) == 1)
     else:
@@ -156,13 +159,13 @@ def _cancel_batch(orders: list[EsimOrder]) -> None:
 
 
 def _settle(order: EsimOrder, error: AiraloAPIError, *, alone: bool) -> None:
-    """Read the lists before anything is concluded: Airalo does not say whether a refusal means all of a batch."""
+    """Look up an order after an error, since Airalo does not say whether a refusal concerns all orders of a batch."""
     order = lookup.sync_order(order, source="shop")
     if order.status != Status.SCHEDULED or not isinstance(error, OF_ONE):
-        return  # it is cancelled or made; or it is listed, after an answer that says nothing: asked again later
+        return  # the look-up settled it, or the error was inconclusive, so the request is sent again later
     if not alone:
         _cancel_batch([order])
-    elif isinstance(error, REFUSALS):  # else asked again, until it is too late
+    elif isinstance(error, REFUSALS):  # otherwise the request is sent again, until it is too late
         drop_request(order.pk, f"Airalo did not cancel the future order: {error}")
 
 

@@ -1,4 +1,4 @@
-"""The right to look an order up, taken before Airalo is asked: no other sweep asks for the same order meanwhile."""
+"""Claim an order before its look-up, so that no other sweep looks it up at the same time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from django_airalo.services.core import database
 
 
 class LookUpClaim:
-    """Moves the due time of an order on; what is found sets it again.
+    """A claim to look up an order: its due time is postponed until the findings set it again.
 
     Args:
         order: as last read. It is not changed, so that later changes are noticed.
-        due_at: when the order is due again if nothing comes of the look-up.
-        counts: whether the look-up makes the next ones rarer.
+        due_at: when the order is due again if the look-up fails.
+        counts: whether the look-up counts, so that the next ones are less frequent.
     """
 
     def __init__(self, order: EsimOrder, due_at: datetime, *, counts: bool = True) -> None:
@@ -33,9 +33,12 @@ class LookUpClaim:
         )
 
     def take_back(self, error: AiraloAPIError) -> None:
-        """Give the claim back if the order was not looked up: it does not count as a look-up.
+        """Release the claim if no look-up took place, so that it does not count as one.
 
-        Changes nothing if the order has changed since, or a second time.
+        Changes nothing if the order has changed since, or if the claim is released already.
+
+        Args:
+            error: the error of the look-up.
         """
         due_again = self._due_at
         if isinstance(error, AiraloRateLimitError | AiraloTokenError):

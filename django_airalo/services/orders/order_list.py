@@ -30,16 +30,14 @@ def days_since(moment: datetime) -> str:
 def read_order_list(since: datetime, between: Callable[[], object]) -> Iterator[Page[OrderData]]:
     """Yield the pages of the list since a moment, and propose the outcomes of refunds that they show.
 
-    The first page is not waited for if the limit is reached: nothing has been read yet, so a later sweep can start.
+    If the limit is reached before the first page, the error is raised at once, since a later sweep can start again.
 
     Args:
-        days: as ``days_since()`` returned them.
-        number: the number of the page, from 1 on.
-
-    Args:
+        since: the time from which to read.
         between: called before each page but the first.
 
     Raises:
+        AiraloRateLimitError: the limit is reached before the first page, or for longer than ``PATIENCE``.
         AiraloAPIError: a page could not be read.
     """
     days = days_since(since)

@@ -1,6 +1,6 @@
-"""Send a refund or a voucher to Airalo at most once; if the outcome is unknown, an operator decides.
+"""Send a refund or a voucher to Airalo at most once. If the outcome is unknown, an operator decides.
 
-The road of an order without its look-ups, since Airalo has no endpoint to look these up.
+This works as for orders, but without look-ups, since Airalo has no endpoint to look up refunds and vouchers.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ logger: logging.Logger = logging.getLogger("django_airalo.account")
 
 Row = TypeVar("Row", Refund, Voucher)
 
-#: What an attempt of unknown outcome leaves: the first of them is remembered, whatever is answered to a later one.
+#: The column to set after an attempt of unknown outcome. The first such attempt is kept, whatever later ones bring.
 IN_DOUBT = {"doubted_attempt": Coalesce("doubted_attempt", "attempt")}
-#: Said of a row with an earlier attempt in doubt: an operator must ask Airalo.
+#: Added to the error of a row with an earlier attempt in doubt, since an operator must ask Airalo.
 EARLIER_ATTEMPT = "An earlier attempt may have been carried out."
-#: What an attempt leaves that was surely not carried out.
+#: The column to set after an attempt that was certainly not carried out.
 NOT_IN_DOUBT = {"doubted_attempt": NullIf("doubted_attempt", "attempt")}
 _SIGNALS: dict[type[Refund | Voucher], tuple[Signal, str]] = {
     Refund: (signals.refund_changed, "refund"),
@@ -56,14 +56,19 @@ _SIGNALS: dict[type[Refund | Voucher], tuple[Signal, str]] = {
 def send(
     model: type[Row], pk: int, ask: Callable[[Row], dict[str, Any]], purchase: breaker.Purchase | None = None
 ) -> Row:
-    """Send a row that is due, unless somebody else does. Must not be called inside a transaction.
+    """Send a row that is due, unless another process does. Must not be called inside a transaction.
 
     Args:
-        ask: makes the one request and returns the fields that the answer fills.
-        purchase: for the breaker, if it buys.
+        model: the row's model.
+        pk: the row's primary key.
+        ask: sends the request and returns the columns that the answer fills.
+        purchase: the attempt to buy, if the request buys something.
 
     Returns:
         The row as it is afterwards.
+
+    Raises:
+        RuntimeError: called inside a transaction.
     """
     with purchase or nullcontext():
         row = _claim_request(model, pk, purchase)
@@ -81,7 +86,7 @@ def _request_is_due(model: type[Row], pk: int) -> bool:
 
 @database.in_transaction(durable=True)
 def _claim_request(model: type[Row], pk: int, purchase: breaker.Purchase | None) -> Row | None:
-    """Take a row that is due, or ``None``. The commit of this transaction is what makes us its owner."""
+    """Claim a row that is due; ``None`` if it cannot be claimed. The claim holds once this transaction is committed."""
     if not conf.SUBMIT or (purchase and purchase.is_held()):
         return None
     moment = restore_check.look()
@@ -99,7 +104,7 @@ def _claim_request(model: type[Row], pk: int, purchase: breaker.Purchase | None)
 
 def _send_claimed(row: Row, ask: Callable[[Row], dict[str, Any]], purchase: breaker.Purchase | None) -> None:
     try:
-        get_client().get_token()  # may take long; what comes after it is one request, or two if the token is refused
+        get_client().get_token()  # may take long; only one request follows, or two if the token is refused
     except (AiraloAPIError, AiraloConfigurationError) as error:
         _put_request_back(row, str(error), getattr(error, "retry_after", None))
         if purchase:
@@ -135,9 +140,9 @@ def _in_status(row: Refund | Voucher, *statuses: str) -> LeaseQuerySet[Any]:
 
 @database.in_transaction(durable=True)
 def _put_request_back(row: Row, reason: str, wait: float | None) -> None:
-    """Put a row back that was surely not carried out, to be sent no sooner than Airalo asked for."""
+    """Make a row pending again that was certainly not carried out, due no sooner than Airalo asked for."""
     due_at = database.db_now() + retry_wait(row.attempt, wait)
-    # UNCONFIRMED if the lease ran out meanwhile: nothing was sent, so that was wrong.
+    # The row is UNCONFIRMED if the lease expired meanwhile, although nothing was sent.
     rows = _in_status(row, SENDING, UNCONFIRMED)
     rows.release(row, row.SENDING_LEASE, due=due_at, status=PENDING, error=reason, **NOT_IN_DOUBT)
 
@@ -147,7 +152,7 @@ def _settle_request(row: Row, status: str, **fields: Any) -> None:
     """Record the outcome of the request."""
     now = database.db_now()
     if status == row.ACCEPTED:
-        # Also if the sweep or an operator gave it up meanwhile: Airalo carried it out.
+        # An acceptance counts even if the sweep or an operator gave the row up meanwhile.
         known = [PENDING, SENDING, UNCONFIRMED, CANCELLED]
         fields = {"error": "", "accepted_at": now, **fields}
     else:
@@ -174,12 +179,15 @@ def _settle_request(row: Row, status: str, **fields: Any) -> None:
 
 
 def _keep_late_answer(row: Row, fields: dict[str, Any], open_statuses: Collection[str]) -> dict[str, Any]:
-    """Keep what a late answer gave beside what is there: Airalo carried out two attempts. Return the columns set.
+    """Add the data of a late answer to the row's own, since Airalo may have carried out two attempts.
 
-    A newer attempt that has not sent anything yet loses its claim by that, so it will not.
+    A newer attempt that has not sent anything yet loses its claim, so it sends nothing.
+
+    Returns:
+        The columns that were set.
     """
     rows = type(row).primary.filter(pk=row.pk)
-    rows.update(attempt=F("attempt"))  # holds the row until the transaction ends, on every database
+    rows.update(attempt=F("attempt"))  # locks the row until the transaction ends, on every database
     current: Row = database.locked(rows).get()
     ids: list[str] = [f"{name} {value}" for name, value in fields.items() if name.endswith("_id") and value is not None]
     error = " ".join([f"The answer to attempt {row.attempt} came late, so it may have been carried out twice.", *ids])
@@ -192,7 +200,7 @@ def _keep_late_answer(row: Row, fields: dict[str, Any], open_statuses: Collectio
 
 
 def _joined_secrets(row: Refund | Voucher, fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the row has of each secret, and what came, a line each."""
+    """Return the values of each secret, from the row and from the answer, one per line."""
     joined = {}
     for name in row.SECRETS:
         lines = [*getattr(row, name).splitlines(), *str(fields.get(name, "")).splitlines()]
@@ -206,7 +214,11 @@ def _signal_due(now: Any) -> dict[str, Any]:
 
 @database.in_transaction()
 def expire(row: Refund | Voucher) -> bool:
-    """Make a row unconfirmed whose lease has expired: its worker died or hangs, and may have sent it."""
+    """Make a row unconfirmed whose lease has expired: its worker died or hangs, and may have sent it.
+
+    Returns:
+        ``False`` if the lease has not expired, or the row has changed meanwhile.
+    """
     now = database.db_now()
     error = "The lease ran out: the worker died or hangs, and may have sent it."
     model = type(row)
@@ -219,9 +231,13 @@ def expire(row: Refund | Voucher) -> bool:
 
 
 def doubt_all(condition: Q, *, now: datetime) -> None:
-    """Make unconfirmed what is to be sent and meets a condition: it may have been sent from another database.
+    """Make the pending rows that meet a condition unconfirmed, since another database may have sent them.
 
     Call inside ``database.atomic()``.
+
+    Args:
+        condition: the condition.
+        now: the database's present time.
     """
     error = "The database may not have been the newest one, and this is listed nowhere: it may have been sent already."
     models: list[type[Refund | Voucher]] = list(_SIGNALS)
@@ -236,12 +252,12 @@ def doubt_all(condition: Q, *, now: datetime) -> None:
 
 @dataclass(frozen=True)
 class Decision:
-    """What an operator decides about a row that Airalo cannot be asked about.
+    """An operator's decision about a row that cannot be looked up at Airalo.
 
     Attributes:
-        service: the name of the service that does it.
-        status: what the row becomes.
-        possible_from: the statuses that may come before.
+        service: the name of the service that carries it out.
+        status: the status that the row gets.
+        possible_from: the statuses in which it is possible.
     """
 
     service: str
@@ -253,10 +269,13 @@ def decide(row: Row, decision: Decision, decisions: Sequence[Decision], *, decid
     """Change a row as an operator decided. Call inside ``database.atomic()``.
 
     Args:
-        decisions: all that can be decided about such a row.
+        row: the row.
+        decision: the decision.
+        decisions: all decisions that exist for such a row.
+        decided_by: who decided.
 
     Raises:
-        IllegalTransitionError: the row's status does not allow it; ``row`` is refreshed. Nothing was written.
+        IllegalTransitionError: the row's status does not allow the decision; ``row`` is refreshed. Nothing was written.
     """
     now, rows = database.db_now(), type(row).primary.all()
     fields: dict[str, Any] = {"status": decision.status, "decided_by": decided_by[:255]}
@@ -274,7 +293,7 @@ def decide(row: Row, decision: Decision, decisions: Sequence[Decision], *, decid
 
 
 def signal_after_commit(model: type[Refund | Voucher], pk: int) -> None:
-    """Send the row's signal once the present transaction is committed."""
+    """Send a row's signal once the current transaction is committed."""
 
     def signal() -> None:
         rows = model.primary.defer(*model.SECRETS)
@@ -292,7 +311,11 @@ def _send_signal(row: Refund | Voucher) -> bool:
 
 
 def send_due_signals(limit: int) -> int:
-    """Send the signals of refunds and vouchers that are due. Return how many every receiver has taken."""
+    """Send the due signals of refunds and vouchers. Return how many were delivered to every receiver.
+
+    Args:
+        limit: the maximum number of each kind.
+    """
     heard, now = 0, database.db_now()
     models: list[type[Refund | Voucher]] = list(_SIGNALS)
     for model in models:

@@ -24,7 +24,7 @@ Status: TypeAlias = EsimOrder.Status
 Type: TypeAlias = EsimOrder.Type
 Mode: TypeAlias = EsimOrder.Mode
 
-#: What ``place_order()`` takes beside the key. There is no default for the package.
+#: The arguments of ``place_order()`` except the key, with their defaults. The package has none.
 DEFAULTS: dict[str, Any] = {
     "package_id": None,
     "quantity": 1,
@@ -58,37 +58,40 @@ def place_order(
 ) -> EsimOrder:
     """Order eSIMs for a customer who has paid.
 
-    Touches only the database, inside the caller's transaction: the shop's own order and this one are kept or lost
-    together. Airalo is asked after the commit, in a task if the shop has a task backend.
+    Only writes to the database, in the caller's transaction, so the shop's own order and this one are committed
+    together. The request to Airalo is sent after the commit, in a task if the shop has a task backend.
 
     Args:
-        package_id: a package of Airalo's catalogue. Must be on sale if the catalogue has been synced.
-        quantity: how many eSIMs, 1 to 50.
-        user: whose order it is, for "My eSIMs"; ``None`` or an anonymous user for a guest.
-        idempotency_key: the shop's own key (say, the id of its order line), 255 characters at most. The same key with
+        package_id: a package of Airalo's catalogue. Must be on sale if the catalogue has been synchronised.
+        quantity: the number of eSIMs, 1 to 50.
+        user: the owner of the order, for "My eSIMs"; ``None`` or an anonymous user for a guest.
+        idempotency_key: the shop's own key, such as the id of its order line, at most 255 characters. The same key with
             the same content returns the same order and orders nothing.
-        description: the shop's words, sent to Airalo behind the order's reference.
-        brand_settings_name: a brand made in Airalo's Partner Platform.
-        to_email: Airalo itself mails the eSIM there. Needs ``sharing_option``.
-        sharing_option: ``"link"``, ``"pdf"`` or both.
-        copy_address: addresses that get a copy of that mail.
+        description: the shop's own text, sent to Airalo after the order's reference.
+        brand_settings_name: the name of a brand from Airalo's Partner Platform.
+        to_email: the address to which Airalo e-mails the eSIM. Requires ``sharing_option``.
+        sharing_option: what that e-mail contains: ``"link"``, ``"pdf"`` or both.
+        copy_address: addresses that get a copy of that e-mail.
         webhook_url: overrides ``AIRALO_WEBHOOK_URL`` for this order.
-        mode: ``"async"`` (Airalo delivers later, by webhook) or ``"sync"`` (it delivers with its answer, and no webhook
-            is needed); by default ``AIRALO_ORDER_MODE``.
-        due_date: for a future order, when Airalo shall deliver: an aware datetime, counted in minutes, 48 hours ahead
-            at least and a year at most. Future orders are always asynchronous.
-        on_refusal: what to do if a value is wrong. ``"raise"``: nothing is written, for a form that is shown again.
-            ``"record"``, once the customer has paid: the order is kept as failed, with its reason in ``error_reason``
-            and the call in ``refused_call``, and ``esim_order_failed`` is sent after the commit, so that the shop pays
-            back as for any other failed order. Airalo is never asked for it. The same key returns it from then on,
-            whatever would be right by now.
+        mode: ``"async"`` (Airalo delivers later, by webhook) or ``"sync"`` (Airalo delivers with its answer, and no
+            webhook is needed); default ``AIRALO_ORDER_MODE``.
+        due_date: for a future order, when Airalo delivers: an aware datetime, rounded down to the minute, from 48 hours
+            to a year ahead. Future orders are always asynchronous.
+        on_refusal: what to do if a value is wrong. ``"raise"``: nothing is written; use it for a form that is shown
+            again. ``"record"``: the order is recorded as failed, with the reason in ``error_reason`` and the call in
+            ``refused_call``; use it once the customer has paid. ``esim_order_failed`` is sent after the commit, so the
+            shop refunds the customer as for any other failed order. The order is never sent to Airalo, and the same key
+            returns it even if its values would be valid by then.
+
+    Returns:
+        The order: a new one, or the one that exists with the key.
 
     Raises:
-        ValidationError: with ``"raise"``: a value is wrong; ``error.message_dict`` says which, why and what to do.
-            Nothing was written.
-        IdempotencyConflictError: ``idempotency_key`` is known, with other content. Nothing was written. What was placed
-            under the key goes on, so this is no reason to pay back.
-        TypeError: an argument that does not exist. Nothing was written.
+        ValidationError: a value is wrong, and ``on_refusal`` is ``"raise"``; ``error.message_dict`` says which, why and
+            what to do. Nothing was written.
+        IdempotencyConflictError: an order with the ``idempotency_key`` exists, with other content. Nothing was written.
+            The existing order continues, so do not refund the customer for this error.
+        TypeError: an argument does not exist. Nothing was written.
     """
     _check(on_refusal)
     wanted = _wanted(
@@ -111,23 +114,23 @@ def place_order(
 def place_orders(orders: Sequence[Mapping[str, Any]], *, on_refusal: OnRefusal = "raise") -> list[EsimOrder]:
     """Place many orders in one transaction: all of them or none.
 
-    Takes the same few queries however many there are. As with :func:`place_order`, Airalo is asked after the commit,
-    for each order by itself.
+    The number of queries does not depend on the number of orders. As with :func:`place_order`, the requests to Airalo
+    are sent after the commit, one for each order.
 
     Args:
         orders: for each order the arguments of :func:`place_order`, as a mapping. Each may have its own
-            ``idempotency_key``; one that is known returns the order that exists.
-        on_refusal: as for :func:`place_order`, for each order by itself: with ``"record"`` one that is refused does not
-            keep the others from being placed.
+            ``idempotency_key``; if an order with that key exists, it is returned.
+        on_refusal: as for :func:`place_order`. With ``"record"``, each order is refused or placed independently of the
+            others.
 
     Returns:
         The orders, in the same sequence.
 
     Raises:
-        ValidationError: with ``"raise"``: a value is wrong; ``error.message_dict`` names the order's index and the
-            field, as in ``"2.quantity"``, for all that is wrong. Nothing was written.
-        IdempotencyConflictError: a key is known, with other content. Nothing was written.
-        TypeError: an argument that does not exist. Nothing was written.
+        ValidationError: a value is wrong, and ``on_refusal`` is ``"raise"``; ``error.message_dict`` has all errors, by
+            the order's index and the field, such as ``"2.quantity"``. Nothing was written.
+        IdempotencyConflictError: an order with one of the keys exists, with other content. Nothing was written.
+        TypeError: an argument does not exist. Nothing was written.
     """
     _check(on_refusal)
     wanted = [_wanted(**values) for values in orders]
@@ -144,19 +147,23 @@ def place_topup(
 ) -> EsimOrder:
     """Order more data (or minutes, or days) for an eSIM that the shop has sold, for a customer who has paid.
 
-    The same road as :func:`place_order`, with the same promise. Airalo answers at once, so there is no webhook: the
-    order, of the type ``topup``, is completed as soon as it was submitted. It belongs to the eSIM's owner.
+    Works like :func:`place_order`, and sends the request at most once. Airalo answers at once, without a webhook, so
+    the order is completed as soon as it has been submitted. It has the type ``topup`` and belongs to the eSIM's owner.
 
     Args:
         esim: the eSIM. Its top-ups are in ``esim.topups``.
-        package_id: one of ``list_topup_packages(esim)``. Must be a top-up and on sale if the catalogue knows it.
-        idempotency_key, description, on_refusal: as for :func:`place_order`. A refused top-up has no ``esim`` if that
-            was what is wrong.
+        package_id: one of ``list_topup_packages(esim)``. If the catalogue has it, it must be a top-up and on sale.
+        idempotency_key: as for :func:`place_order`.
+        description: as for :func:`place_order`.
+        on_refusal: as for :func:`place_order`. A recorded top-up has no ``esim`` if the given one was wrong.
+
+    Returns:
+        The order: a new one, or the one that exists with the key.
 
     Raises:
-        ValidationError: with ``"raise"``: a value is wrong, or the eSIM has been recycled; ``error.message_dict`` says
-            which, why and what to do. Nothing was written.
-        IdempotencyConflictError: ``idempotency_key`` is known, with other content. Nothing was written.
+        ValidationError: a value is wrong or the eSIM has been recycled, and ``on_refusal`` is ``"raise"``;
+            ``error.message_dict`` says which, why and what to do. Nothing was written.
+        IdempotencyConflictError: an order with the ``idempotency_key`` exists, with other content. Nothing was written.
     """
     _check(on_refusal)
     esims = Esim.primary.all()
@@ -178,20 +185,21 @@ def place_topup(
 
 
 def retry_now(order: EsimOrder, *, force_reason: str = "", decided_by: str = "") -> EsimOrder:
-    """Have a pending order submitted right after the commit, though it is waiting to be tried again later.
+    """Submit a pending order right after the commit, instead of when it is due.
 
     Args:
-        force_reason: why not to wait until ``order.in_doubt_until``: by then Airalo must list what an earlier attempt
-            may have bought. **Before, the order may be bought twice.** Kept in the order's log.
+        order: the order; refreshed.
+        force_reason: why not to wait until ``order.in_doubt_until``, when Airalo must list what an earlier attempt may
+            have bought. **Before that time, the order may be bought twice.** Stored in the order's log.
         decided_by: who decided, for the order's log.
 
     Returns:
         The order, refreshed.
 
     Raises:
-        IllegalTransitionError: the order is not pending, or is another deployment's; nothing is sent (``AIRALO_SUBMIT``
-            is ``False``, or there is a pause of submission); or ``order.in_doubt_until`` is to come and no reason is
-            given not to wait. The text says which. Nothing was written.
+        IllegalTransitionError: the order is not pending, or another deployment sends it; nothing is sent at present
+            (``AIRALO_SUBMIT`` is ``False``, or submission is paused); or ``order.in_doubt_until`` is in the future and
+            there is no ``force_reason``. The text says which. Nothing was written.
     """
     _make_due(order, force_reason, decided_by)
     order.refresh_from_db(using=database.primary_alias())
@@ -216,7 +224,7 @@ def _make_due(order: EsimOrder, force_reason: str, decided_by: str) -> None:
 
 
 def _why_not_due(order: EsimOrder) -> str:
-    """Return what keeps a pending order from being submitted now; empty if it is not pending."""
+    """Return why a pending order cannot be submitted now; empty if it is not pending."""
     current = EsimOrder.primary.get(pk=order.pk)
     if current.status != Status.PENDING:
         return ""
@@ -231,7 +239,7 @@ def _check(on_refusal: str) -> None:
 
 
 def _wanted(*, idempotency_key: Any = None, **values: Any) -> Wanted:
-    """Return the arguments of ``place_order()`` as columns, and what is wrong with them."""
+    """Return the arguments of ``place_order()`` as columns, with the error if they are wrong."""
     arguments = {**DEFAULTS, **values}
     if unknown := set(arguments) - set(DEFAULTS):
         raise TypeError(f"place_order() takes no {', '.join(sorted(unknown))}")
@@ -260,7 +268,7 @@ def _wanted(*, idempotency_key: Any = None, **values: Any) -> Wanted:
 
 
 def _stored_key(idempotency_key: Any) -> str | None:
-    """Return the key to find the order by; a refused call needs one even if the shop's is none."""
+    """Return the key to store: the shop's, or a substitute if it is invalid, since a refused call needs one, too."""
     if idempotency_key is None or is_key(idempotency_key):
         return idempotency_key
     return recorded_key(idempotency_key)
@@ -280,7 +288,7 @@ def _one_of(refusals: Sequence[ValidationError | None]) -> ValidationError | Non
 
 
 def _to_the_minute(due_date: Any) -> Any:
-    """Return a date as Airalo counts it; what is no date stays as it is."""
+    """Return an aware datetime in UTC without seconds, as Airalo's dates have none; any other value unchanged."""
     moment = in_utc(due_date) if isinstance(due_date, datetime) and due_date.utcoffset() is not None else None
     return moment.replace(second=0, microsecond=0) if moment else due_date
 

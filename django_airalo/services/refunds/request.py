@@ -1,4 +1,4 @@
-"""Ask Airalo for refunds."""
+"""Request refunds from Airalo."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from django_airalo.services.core.enqueue import enqueue
 from django_airalo.services.core.transitions import lock, note
 from django_airalo.services.orders import matching, outbound
 
-#: Airalo's limit of eSIMs in a request.
+#: Airalo's limit for the eSIMs in one request.
 BATCH = 5
 
 
 def refund_reasons() -> list[str]:
-    """Return the reasons that ``request_refund()`` takes: Airalo's, and those of ``AIRALO_REFUND_REASONS``."""
+    """Return the reasons that ``request_refund()`` accepts: Airalo's, and those of ``AIRALO_REFUND_REASONS``."""
     return [*RefundReason.values, *conf.REFUND_REASONS]
 
 
 def request_refund(esims: Iterable[Esim], *, reason: str, notes: str = "", email: str = "") -> list[Refund]:
-    """Ask Airalo for a refund of eSIMs, five in each request.
+    """Request a refund of eSIMs from Airalo, at most five in each request.
 
-    Touches only the database. The requests are sent after the commit or by the sweep, as Airalo's limit allows
+    Only writes to the database. The requests are sent after the commit or by the sweep, as Airalo's limit allows
     (``refunds`` in ``AIRALO_RATE_LIMITS``), each at most once. The signal ``refund_changed`` reports the outcome.
 
     Args:
-        esims: eSIMs that no other refund is open for.
+        esims: eSIMs without another open refund.
         reason: one of ``refund_reasons()``, such as ``RefundReason.NO_COVERAGE``.
-        notes: 255 characters at most; required for ``OTHERS``.
-        email: where Airalo answers.
+        notes: the shop's text for Airalo, at most 255 characters; required for ``OTHERS``.
+        email: the address to which Airalo answers; optional.
 
     Returns:
-        The refunds, one for each five eSIMs.
+        The refunds, one for each request.
 
     Raises:
         ValidationError: a value is wrong; ``error.message_dict`` says which and why. Nothing was written.
     """
-    if isinstance(esims, QuerySet):  # not yet read: a replica may be behind
+    if isinstance(esims, QuerySet):  # a replica may be behind
         esims = esims.using(database.primary_alias())
     wanted = list({esim.pk: esim for esim in esims}.values())
     _validate(wanted, reason, notes, email)
@@ -79,10 +79,10 @@ def _validate(esims: list[Esim], reason: str, notes: str, email: str) -> None:
 
 @database.in_transaction()
 def _request(esims: list[Esim], **content: str) -> list[Refund]:
-    # Held against another request for the same eSIMs, and against whatever changes the orders at this moment.
+    # The orders are locked, so that no other process requests a refund of the same eSIMs at the same time.
     orders = [lock(pk) for pk in sorted({esim.order_id for esim in esims if esim.order_id})]
     esim_pks = [esim.pk for esim in esims]
-    # By their ICCIDs, which are all that Airalo gets: two orders may have the same.
+    # Compared by ICCID, since that is all Airalo gets, and two orders may have the same.
     keys = {esim.iccid_key for esim in esims}
     taken = Esim.primary.filter(iccid_key__in=keys, refunds__status__in=Refund.OPEN)
     if iccids := list(dict.fromkeys(taken.order_by("pk").values_list("iccid", flat=True))):
@@ -104,7 +104,7 @@ def _request(esims: list[Esim], **content: str) -> list[Refund]:
 
 
 def send_refund(refund: Refund | int) -> Refund:
-    """Send a refund that is due to Airalo, unless somebody else does. Must not be called inside a transaction.
+    """Send a refund that is due to Airalo, unless another process does. Must not be called inside a transaction.
 
     Args:
         refund: a refund or its primary key.

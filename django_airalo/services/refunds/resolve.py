@@ -1,4 +1,4 @@
-"""Decide about refunds: no endpoint of Airalo says what became of them."""
+"""Record the outcomes of refunds and operators' decisions, since Airalo has no endpoint for either."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ DECISIONS: tuple[Decision, ...] = (APPROVE, DECLINE, CONFIRM, RETRY, CANCEL)
 
 
 def resolve_refund(refund: Refund, *, approved: bool, decided_by: str = "") -> Refund:
-    """Record what Airalo decided about a refund, as its mail or its Partner Platform says.
+    """Record Airalo's decision about a refund, as its e-mail or its Partner Platform shows it.
 
     From ``requested`` it becomes ``approved`` or ``declined``. A mistake can be corrected: ``approved`` becomes
     ``declined``, and ``declined`` becomes ``approved``.
 
     Args:
+        refund: the refund; refreshed.
         approved: whether Airalo approved it.
         decided_by: who recorded it, for the log.
 
@@ -41,9 +42,9 @@ def resolve_refund(refund: Refund, *, approved: bool, decided_by: str = "") -> R
 
 
 def confirm_refund(refund: Refund, *, decided_by: str = "") -> Refund:
-    """Record that Airalo has a refund: from ``unconfirmed`` it becomes ``requested``.
+    """Record that Airalo has received a refund: from ``unconfirmed`` it becomes ``requested``.
 
-    Takes, returns and raises what :func:`resolve_refund` does.
+    Arguments, return value and errors are those of :func:`resolve_refund`, without ``approved``.
     """
     return _record_decision(refund, CONFIRM, decided_by)
 
@@ -51,16 +52,16 @@ def confirm_refund(refund: Refund, *, decided_by: str = "") -> Refund:
 def retry_refund(refund: Refund, *, decided_by: str = "") -> Refund:
     """Send a refund again that Airalo never received: from ``unconfirmed`` it becomes ``pending``.
 
-    If Airalo did receive it, it is asked twice for the same refund. Takes, returns and raises what
-    :func:`resolve_refund` does.
+    If Airalo has received it after all, the same refund is requested twice. Arguments, return value and errors are
+    those of :func:`resolve_refund`, without ``approved``.
     """
     return _record_decision(refund, RETRY, decided_by)
 
 
 def cancel_refund(refund: Refund, *, decided_by: str = "") -> Refund:
-    """Give a refund up: from ``pending`` or ``unconfirmed`` it becomes ``cancelled``, and is not sent (again).
+    """Cancel a refund: from ``pending`` or ``unconfirmed`` it becomes ``cancelled``, and is not sent (again).
 
-    Takes, returns and raises what :func:`resolve_refund` does.
+    Arguments, return value and errors are those of :func:`resolve_refund`, without ``approved``.
     """
     return _record_decision(refund, CANCEL, decided_by)
 

@@ -21,29 +21,29 @@ from django_airalo.services.orders import matching, outbound
 
 Kind: TypeAlias = Voucher.Kind
 
-#: The limit of Airalo's SDKs, in codes of a request.
+#: The maximum number of codes in one request, according to Airalo's SDKs.
 MAX_QUANTITY = 100
 MAX_AMOUNT = 100_000
 
 
 def create_esim_vouchers(*, package_id: str, quantity: int = 1, idempotency_key: str = "") -> Voucher:
-    """Buy codes, each good for one eSIM of a package, which customers redeem in Airalo's app.
+    """Buy codes that customers redeem in Airalo's app, each for one eSIM of a package.
 
-    Touches only the database, inside the caller's transaction. The request is sent after the commit, at most once;
-    the signal ``voucher_changed`` reports the outcome.
+    Only writes to the database, in the caller's transaction. The request is sent after the commit, at most once. The
+    signal ``voucher_changed`` reports the outcome.
 
     Args:
         package_id: a package of Airalo's catalogue.
-        quantity: how many codes, 1 to 100.
-        idempotency_key: the shop's own key, sent to Airalo as ``booking_reference``; by default a random one. The same
-            key for the same package returns the same voucher and buys nothing.
+        quantity: the number of codes, 1 to 100.
+        idempotency_key: the shop's own key, sent to Airalo as ``booking_reference``; default a random one. The same key
+            for the same package returns the same voucher and buys nothing.
 
     Returns:
         The voucher. Its codes are in ``code_list`` when its status is ``created``.
 
     Raises:
         ValidationError: a value is wrong; ``error.message_dict`` says which and why. Nothing was written.
-        IdempotencyConflictError: ``idempotency_key`` is known, with another quantity. Nothing was written.
+        IdempotencyConflictError: a voucher with the key exists, with another quantity. Nothing was written.
     """
     errors = _key_errors(idempotency_key)
     if not isinstance(package_id, str) or not 0 < len(package_id.strip()) <= len(package_id) <= 255:
@@ -68,20 +68,23 @@ def create_airmoney_voucher(
 ) -> Voucher:
     """Buy a code for credit in Airalo's app.
 
-    As ``create_esim_vouchers()``, for an endpoint that Airalo's SDKs use and its documents do not describe.
+    Works like ``create_esim_vouchers()``. Airalo's SDKs call the endpoint; its documentation does not describe it.
 
     Args:
-        amount: USD, 100,000 at most.
+        amount: the credit in USD, at most 100,000.
         usage_limit: how often the code can be redeemed.
-        is_paid: passed on to Airalo, which does not say what it means.
-        voucher_code: the code itself; by default Airalo makes one up. A secret.
-        idempotency_key: the shop's own key, not sent to Airalo; by default a random one. The same key returns the
-            same voucher and buys nothing.
+        is_paid: passed to Airalo, which does not document its meaning.
+        voucher_code: the code itself, a secret; by default Airalo generates one.
+        idempotency_key: the shop's own key, not sent to Airalo; default a random one. The same key returns the same
+            voucher and buys nothing.
+
+    Returns:
+        The voucher. Its code is in ``code_list`` when its status is ``created``.
 
     Raises:
         ValidationError: a value is wrong; ``error.message_dict`` says which and why. Nothing was written.
-        IdempotencyConflictError: ``idempotency_key`` is known, with another ``amount``, ``usage_limit`` or
-            ``is_paid``. Nothing was written. ``voucher_code`` is not compared: what Airalo gave is in its place.
+        IdempotencyConflictError: a voucher with the key exists, with another ``amount``, ``usage_limit`` or
+            ``is_paid``. Nothing was written. ``voucher_code`` is not compared, since Airalo's may have replaced it.
     """
     errors = _key_errors(idempotency_key)
     if isinstance(amount, bool) or not isinstance(amount, int | Decimal) or not _is_sum(Decimal(amount)):
@@ -138,7 +141,7 @@ def _create_vouchers(idempotency_key: str, content: dict[str, Any], codes: str =
                 **content,
             )
     except IntegrityError:
-        # Another process was asked for the same between our look and our insert.
+        # Another process has created the same voucher since we searched for it.
         if idempotency_key and (known := _known_vouchers(idempotency_key, content)):
             return known
         raise
@@ -163,7 +166,7 @@ def _known_vouchers(idempotency_key: str, content: dict[str, Any]) -> Voucher | 
 
 
 def send_voucher(voucher: Voucher | int) -> Voucher:
-    """Send a voucher that is due to Airalo, unless somebody else does. Must not be called inside a transaction.
+    """Send a voucher that is due to Airalo, unless another process does. Must not be called inside a transaction.
 
     Args:
         voucher: a voucher or its primary key.
@@ -183,7 +186,7 @@ def _ask_for_vouchers(voucher: Voucher) -> dict[str, Any]:
     if voucher.kind == Kind.AIRMONEY:
         answer = get_client().create_airmoney_voucher(
             amount=voucher.amount or 0,
-            quantity=1,  # the answer has one code; where others would be is not documented
+            quantity=1,  # Airalo does not document where an answer has further codes
             usage_limit=voucher.usage_limit or 1,
             voucher_code=voucher.codes,
             is_paid=bool(voucher.is_paid),

@@ -1,4 +1,4 @@
-"""Decide about vouchers that Airalo refused, or that it may have made: no endpoint of Airalo says so."""
+"""Record operators' decisions about vouchers, since Airalo has no endpoint to look them up."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ DECISIONS: tuple[Decision, ...] = (RETRY, CANCEL)
 def retry_voucher(voucher: Voucher, *, decided_by: str = "") -> Voucher:
     """Send a voucher again: from ``refused`` or ``unconfirmed`` it becomes ``pending``.
 
-    If Airalo did make an unconfirmed one, it is bought twice.
+    If Airalo has created an unconfirmed voucher already, it is bought twice.
 
     Args:
+        voucher: the voucher; refreshed.
         decided_by: who decided, for the log.
 
     Returns:
@@ -35,9 +36,9 @@ def retry_voucher(voucher: Voucher, *, decided_by: str = "") -> Voucher:
 
 
 def cancel_voucher(voucher: Voucher, *, decided_by: str = "") -> Voucher:
-    """Give a voucher up: from ``pending`` or ``unconfirmed`` it becomes ``cancelled``, and is not sent (again).
+    """Cancel a voucher: from ``pending`` or ``unconfirmed`` it becomes ``cancelled``, and is not sent (again).
 
-    Takes, returns and raises what :func:`retry_voucher` does.
+    Arguments, return value and errors are those of :func:`retry_voucher`.
     """
     return _refreshed(voucher, CANCEL, decided_by)
 
