@@ -65,8 +65,6 @@ def error_for(
     kind = _ERROR_FOR_STATUS.get(status, AiraloServerError if status >= 500 else AiraloAPIError)
     if code is not None and status in (400, 403, 422):
         kind = ERROR_FOR_CODE.get(code, kind)
-    if status == 403 and code is None and reason.rstrip(".").lower() == "unauthenticated":
-        kind = AiraloAuthenticationError  # so Airalo answers a refused token at product information
     return kind(
         status_code=status,
         code=code,
@@ -75,6 +73,18 @@ def error_for(
         retry_after=retry_after,
         may_have_acted=changes and (status not in REFUSED_STATUSES or kind is UnexpectedAiraloError),
     )
+
+
+def refuses_token(error: AiraloAPIError) -> bool:
+    """Return whether Airalo may have refused the token, so that a new one may help.
+
+    Airalo documents the 403 "Unauthenticated." for product information, where it can mean a refused token or a company
+    without access. Only a request with a new token tells which.
+    """
+    if isinstance(error, AiraloAuthenticationError):
+        return True
+    is_without_code = isinstance(error, AiraloPermissionError) and error.code is None
+    return is_without_code and error.reason.rstrip(".").lower() == "unauthenticated"
 
 
 def _is_of_a_proxy(status: int, document: Any, *, is_empty: bool) -> bool:

@@ -20,7 +20,6 @@ from urllib3.util import Retry
 
 from django_airalo.exceptions import (
     AiraloAPIError,
-    AiraloAuthenticationError,
     AiraloConfigurationError,
     AiraloConnectionError,
     AiraloResponseError,
@@ -29,7 +28,7 @@ from django_airalo.exceptions import (
 )
 
 from .connections import Adapter
-from .errors import error_for
+from .errors import error_for, refuses_token
 from .limits import RateLimit
 from .token import TokenStore
 
@@ -112,10 +111,10 @@ class Transport:
         Args:
             method: the HTTP method.
             path: the path, with ``/v2``.
-            tokens: authenticates the request. After a 401, the request is sent a second time with a new token. If no
-                token can be obtained within the time for one request, the 401 is raised.
+            tokens: authenticates the request. If the token is refused, the request is sent a second time with a new
+                one. If none can be obtained within the time for one request, the refusal is raised.
             limits: count each request before it is sent, repetitions included. A request that exceeds one of them is
-                not sent. A second request after a 401 is allowed even if the limit is one request.
+                not sent. The second request after a refused token is allowed even if the limit is one request.
             params: the query parameters.
             json: the body, sent as JSON.
             form: the body, sent as a form.
@@ -151,7 +150,9 @@ class Transport:
         token = tokens.get()
         try:
             return attempt(token)
-        except AiraloAuthenticationError as error:
+        except AiraloAPIError as error:
+            if not refuses_token(error):
+                raise
             try:
                 replacement = tokens.replace(token)
             except AiraloTokenError as no_token:

@@ -108,7 +108,8 @@ class EncryptedTextField(TextField):
     """
 
     def get_prep_value(self, value: Any) -> Any:
-        value = super().get_prep_value(value)
+        # Not to_python(): what Airalo sends may look like ciphertext, and is stored as it is.
+        value = super().to_python(models.Field.get_prep_value(self, value))
         return encrypt(value) if value else value
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from django_airalo.client import AiraloClient
-from django_airalo.exceptions import AiraloAPIError, AiraloAuthenticationError, AiraloTokenError
+from django_airalo.exceptions import AiraloAPIError, AiraloAuthenticationError, AiraloPermissionError, AiraloTokenError
 from tests.scripted_server import Answer, ScriptedServer
 
 from .support import ACCEPTED, MakeClient, token
@@ -168,3 +168,17 @@ def test_403_unauthenticated_replaces_the_token(
     make_client().submit_order_async(package_id="p", quantity=1)
 
     assert used(server, "/v2/orders-async") == [token(1), token(2)]
+
+
+def test_403_unauthenticated_with_a_new_token_is_a_missing_permission(
+    make_client: MakeClient, server: ScriptedServer, pass_time: Callable[[float], None]
+) -> None:
+    make_client().get_token()
+    pass_time(60)
+    refusal = Answer(403, {"message": "Unauthenticated."})
+    server.on("/v2/packages/p/product-information", refusal, refusal)
+
+    with pytest.raises(AiraloPermissionError, match="Unauthenticated"):
+        make_client().get_product_information("p")
+
+    assert used(server, "/v2/packages/p/product-information") == [token(1), token(2)]

@@ -49,3 +49,13 @@ def test_dump_with_another_key_is_not_loaded_as_plain_text(tmp_path, settings):
     settings.AIRALO_ENCRYPTION_KEYS = []
     with pytest.raises(DeserializationError):
         call_command("loaddata", str(tmp_path / "dump.json"), verbosity=0)
+
+
+@pytest.mark.parametrize("code", ["f1:gAAAAA", "f1:", "f1:gAAAAABnot-ours"])
+def test_code_that_looks_like_ciphertext_is_stored_as_it_is(tmp_path, code):
+    esim = EsimFactory(matching_id=code)
+    assert Esim.objects.get(pk=esim.pk).matching_id == code
+    dump(tmp_path / "dump.json")
+    Esim.objects.all().delete()
+    call_command("loaddata", str(tmp_path / "dump.json"), verbosity=0)
+    assert Esim.objects.get(pk=esim.pk).matching_id == code
