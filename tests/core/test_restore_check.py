@@ -196,6 +196,19 @@ def test_old_pending_refunds_and_vouchers_become_unconfirmed(airalo, heard, comm
     assert new.status == "created"
 
 
+@pytest.mark.parametrize("made", [ago(200), ago(1)], ids=["old", "new"])
+def test_after_failover_new_refunds_and_vouchers_become_unconfirmed_too(airalo, made):
+    """The server before may have sent them in its last moments."""
+    rows = [RefundFactory(created_at=made), VoucherFactory(created_at=made)]
+    elsewhere()
+    services.sweep()
+    assert asked(airalo)[0] == LIST
+    assert not [request for request in asked(airalo) if "voucher" in request or "refund" in request]
+    for row in rows:
+        row.refresh_from_db()
+        assert row.status == "unconfirmed"
+
+
 each_request = pytest.mark.parametrize(
     ("make", "send"), [(refund, operations.send_refund), (VoucherFactory, operations.send_voucher)]
 )

@@ -22,7 +22,7 @@ from django_airalo.services.esims.completed_orders import follow_up_again, is_aw
 
 from . import future
 from .airalo_fields import airalo_fields
-from .purchases import delivers, is_void, own_first
+from .purchases import delivers, is_new, is_void, own_first
 from .record import GIVEN_UP, OVERDUE, record_delivery, record_failure
 from .refund_outcomes import propose_outcomes
 from .signals import signal_after_commit
@@ -178,8 +178,8 @@ def brings_changes(order: EsimOrder, findings: Findings) -> bool:
         findings: what Airalo lists.
     """
     if order.status == Status.ACCEPTED:
-        is_known = all(item.id == order.airalo_order_id and not delivers(order, item) for item in findings.orders)
-        return not is_known or (is_overdue(order, findings.asked_at) and OVERDUE not in order.attention)
+        has_new = any(is_new(order, item) for item in findings.orders)
+        return has_new or (is_overdue(order, findings.asked_at) and OVERDUE not in order.attention)
     if findings or order.status == Status.SCHEDULED:
         return True
     if not findings.is_complete or order.status in (Status.PENDING, Status.SUBMITTING):

@@ -23,7 +23,7 @@ from django_airalo.services.core.pages import read_pages
 from django_airalo.services.core.transitions import TRANSITIONS
 
 from . import future, lookup, order_list, outbound
-from .purchases import NOT_DELIVERED, delivers
+from .purchases import delivers, is_new
 from .record import GIVEN_UP
 
 logger: logging.Logger = logging.getLogger("django_airalo.deployment")
@@ -71,6 +71,7 @@ class _ListReading:
         started_at: when the reading began.
         server: the database server at that time.
         behind_since: since when nothing is sent; ``None`` if the list is read only because orders have waited long.
+        behind_because: the reason, one of ``Deployment.Reason``; else empty.
         waiting: the number of orders that wait.
     """
 
@@ -79,6 +80,7 @@ class _ListReading:
     started_at: datetime
     server: str
     behind_since: datetime | None
+    behind_because: str
     waiting: int
 
 
@@ -172,7 +174,7 @@ def _begin_reading() -> _ListReading | None:
         return None
     if not leased(Deployment).claim(row, Deployment.READING_LEASE, until=now + LEASE):
         return None
-    return _ListReading(since, row, now, moment.server, row.behind_since, waiting["count"])
+    return _ListReading(since, row, now, moment.server, row.behind_since, row.behind_because, waiting["count"])
 
 
 def _give_up(reading: _ListReading, wait: float | None) -> None:
@@ -233,10 +235,20 @@ def _finish_reading(reading: _ListReading) -> bool:
         return False
     if reading.behind_since:
         # Airalo has no list of refunds and vouchers, so it cannot be looked up whether they were sent.
-        outbound.doubt_all(Q(created_at__lt=reading.behind_since - restore_check.OLD), now=moment.now)
+        outbound.doubt_all(Q(created_at__lt=_placed_before(reading)), now=moment.now)
         ListedPurchase.primary.filter(seen_at__lt=moment.now - KEPT).delete()
         logger.warning("Airalo's list has been read: waiting orders are sent again")
     return True
+
+
+def _placed_before(reading: _ListReading) -> datetime | None:
+    """Return the time before which a refund or a voucher was placed if another database may have sent it.
+
+    After a failover, that is any placed before it was noticed. After a silence, one placed a moment ago is new: most
+    silences mean that the shop sold nothing, and the database is still the newest.
+    """
+    is_silence = reading.behind_because == Deployment.Reason.SILENT
+    return reading.behind_since - restore_check.OLD if reading.behind_since and is_silence else reading.behind_since
 
 
 def _match_page(
@@ -261,12 +273,11 @@ def _match_page(
 
 def _brings_changes(order: EsimOrder, item: OrderData) -> bool:
     """Return whether a listed order has new data for our order."""
-    is_delivered = delivers(order, item)
     if order.status == Status.COMPLETED:
         return order.airalo_order_id != item.id
     if order.status in GIVEN_UP:
-        return is_delivered
-    return order.status != Status.ACCEPTED or is_delivered or item.status in NOT_DELIVERED
+        return delivers(order, item)
+    return order.status != Status.ACCEPTED or is_new(order, item)
 
 
 def _match_future_orders(report: MatchReport, asked_at: datetime) -> None:

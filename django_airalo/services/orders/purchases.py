@@ -25,6 +25,11 @@ def is_void(data: OrderData) -> bool:
     return data.status in NOT_DELIVERED and not data.sims
 
 
+def is_new(order: EsimOrder, data: OrderData) -> bool:
+    """Return whether a listed purchase differs from what an accepted order's row says of it."""
+    return data.id != order.airalo_order_id or delivers(order, data) or is_void(data)
+
+
 def own_first(order: EsimOrder, bought: Sequence[OrderData]) -> list[OrderData]:
     """Return the purchases of an order, its own before the others."""
     own = [item for item in bought if item.id == order.airalo_order_id]
