@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from django_airalo import services
 from django_airalo.models import EsimOrder, ListedPurchase
@@ -107,3 +108,10 @@ def test_dry_run_of_import_records_no_listed_purchases(airalo):
     lost(airalo)
     operations.import_orders(dry_run=True)
     assert not ListedPurchase.objects.exists()
+
+
+def test_shops_key_must_not_look_like_one_of_an_import(airalo):
+    for key in ("airalo-order-5", "refused:5"):
+        with pytest.raises(ValidationError, match="begins like a key of django_airalo's own"):
+            services.place_order(package_id="test", idempotency_key=key)
+    assert services.place_order(package_id="test", idempotency_key="shop-airalo-order-5").status == "pending"

@@ -7,7 +7,9 @@ import pytest
 from django_airalo import services
 from django_airalo.exceptions import AiraloAPIError, AiraloConfigurationError, AiraloResponseError
 from django_airalo.models import EsimOrder
+from django_airalo.services import operations
 from django_airalo.services.core import database
+from django_airalo.services.orders.record import OVERDUE
 from django_airalo.testing.delivery import respond
 from tests.factories import LONG_AGO, EsimOrderFactory, ago, at_airalo, due_now
 from tests.fakes import FakeAiralo
@@ -65,6 +67,24 @@ def test_listed_order_without_esims_is_accepted(airalo, heard, committed, status
     assert heard.names()[-1] == "esim_order_accepted"
 
 
+@pytest.mark.parametrize("status", ["failed", "refunded"])
+@pytest.mark.parametrize("is_flagged", [False, True])
+@pytest.mark.parametrize("look_up", ["alone", "sweep"])
+def test_known_accepted_order_that_airalo_failed_or_refunded_is_failed(
+    listing, heard, committed, status, is_flagged, look_up
+):
+    """A look-up found it before, so its number at Airalo is not new."""
+    order = EsimOrderFactory(accepted=True, airalo_order_id=5, due_at=LONG_AGO, created_at=ago(9 * 86400))
+    if is_flagged:
+        EsimOrder.objects.update(attention=OVERDUE)
+    listing.listed = [listed(order, status=status)]
+    with committed():
+        services.sync_order(order) if look_up == "alone" else services.sweep()
+    order.refresh_from_db()
+    assert (order.status, order.error_reason) == ("failed", f"Airalo lists the order as {status}.")
+    assert heard.names(order)[-1] == "esim_order_failed"
+
+
 @pytest.mark.parametrize("status", ["accepted", "completed", "failed", "cancelled"])
 def test_listed_order_without_esims_keeps_accepted_or_final_status(airalo, heard, committed, status):
     order = EsimOrderFactory(**{status: True})
@@ -103,6 +123,28 @@ def test_order_merely_mentioning_reference_is_not_matched(listing, committed, de
         assert order.status == "completed"
     else:
         assert (order.status, order.esims.count()) == ("unconfirmed", 0)
+
+
+@pytest.mark.parametrize("status", ["unconfirmed", "accepted"])
+@pytest.mark.parametrize("user", [None, "someone"])
+def test_second_purchase_that_was_imported_becomes_the_duplicate(listing, committed, django_user_model, status, user):
+    """The list did not show its description when it was imported, so nobody knew whose it was."""
+    order = EsimOrderFactory(**{status: True})
+    second = listed(order, id=9, package_id="test", sims=[{"iccid": "8900000000000000456"}])
+    listing.listed = [listed(order, id=7, sims=[{"iccid": "8900000000000000123"}]), {**second, "description": ""}]
+    sync(order, committed)
+    assert operations.import_orders().imported == 1
+    owner = django_user_model.objects.create_user(username=user) if user else None
+    EsimOrder.objects.filter(airalo_order_id=9).update(user=owner)
+    listing.listed[1] = second
+    for _ in range(2):
+        order = sync(order, committed)
+    assert (order.status, order.airalo_order_id, order.esims.get().iccid) == ("completed", 7, "8900000000000000123")
+    assert "fulfilled the order twice" in order.attention
+    duplicate = order.duplicates.get()
+    assert (duplicate.airalo_order_id, duplicate.user, duplicate.esims.get().iccid) == (9, owner, "8900000000000000456")
+    assert duplicate.events.latest("pk").detail == "Bought in addition to 7, for the same order."
+    assert (duplicate.esims.get().usage_due_at is None) == (user is None)
 
 
 def test_order_is_found_among_orders_mentioning_its_reference(airalo, committed):

@@ -27,6 +27,7 @@ from django_airalo.services.esims.record import compare, keep_esims, stored_esim
 from django_airalo.services.esims.usage import note_top_up
 
 from .airalo_fields import airalo_fields
+from .duplicates import imported_key
 from .lookup import Findings, record
 from .purchases import NOT_DELIVERED
 from .record import flaws_of, record_delivery
@@ -221,7 +222,7 @@ def _import(data: OrderData, report: ImportReport, *, signal: bool) -> None:
         esims, flaws = _write_order(data, signal=signal)
     except IntegrityError:
         # Another process may have imported it at the same moment.
-        if EsimOrder.primary.filter(idempotency_key=_import_key(data)).exists():
+        if EsimOrder.primary.filter(idempotency_key=imported_key(data)).exists():
             report.known += 1
         else:
             logger.exception("Airalo's order %s could not be imported", data.id)
@@ -246,7 +247,7 @@ def _write_order(data: OrderData, *, signal: bool) -> tuple[int, list[str]]:
     failed = data.status in NOT_DELIVERED and not data.sims
     status = Status.FAILED if failed else Status.COMPLETED
     order = EsimOrder(
-        idempotency_key=_import_key(data),
+        idempotency_key=imported_key(data),
         is_imported=True,
         type=Type.TOPUP if is_topup else Type.SIM,
         mode=EsimOrder.Mode.SYNC,
@@ -272,11 +273,6 @@ def _write_order(data: OrderData, *, signal: bool) -> tuple[int, list[str]]:
     for flaw in [*delivery.flaws, *flaws_of(order, data, len(delivery.esims))]:
         flag_for_review(order, flaw, now=now, source="import")
     return len(delivery.esims), order.attention.splitlines()
-
-
-def _import_key(data: OrderData) -> str:
-    """Return the idempotency key of an imported order. It is unique, so no order is imported twice."""
-    return f"airalo-order-{data.id}"
 
 
 def _topped_up(data: OrderData) -> Esim | None:

@@ -20,7 +20,7 @@ from django.utils.functional import Promise
 
 from django_airalo.services.core.redaction import redact
 
-from .validate import COLUMN_LENGTHS, in_utc, is_key
+from .validate import COLUMN_LENGTHS, KEY_OF_REFUSED, in_utc, is_key
 
 #: The maximum length of a text, and of the reason.
 LONGEST, LONGEST_REASON = 500, 2000
@@ -69,7 +69,7 @@ def recorded_key(key: Any) -> str | None:
     if key is None or is_key(key):
         return key
     text = key if isinstance(key, str) else json.dumps(_Recorder().record(key), sort_keys=True)
-    return None if text in ("", "0", "0.0", "false", "[]", "{}") else f"refused:{_digest(text)}"
+    return None if text in ("", "0", "0.0", "false", "[]", "{}") else f"{KEY_OF_REFUSED}{_digest(text)}"
 
 
 def reason_of(refusal: ValidationError) -> str:

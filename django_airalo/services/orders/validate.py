@@ -20,6 +20,10 @@ from django_airalo.services.core.redaction import redact
 #: The lengths of the columns. Django's validators for addresses accept longer ones.
 COLUMN_LENGTHS = {"brand_settings_name": 255, "to_email": 254, "webhook_url": 500}
 
+#: How the keys begin that this package stores: of orders imported from Airalo, and of refused orders without a valid
+#: key.
+KEY_OF_IMPORTED, KEY_OF_REFUSED = "airalo-order-", "refused:"
+
 #: Takes the field, the message of the error and its parameters.
 Refuse = Callable[..., None]
 
@@ -116,8 +120,9 @@ def can_be_stored(text: str) -> bool:
 
 
 def is_key(value: Any) -> TypeGuard[str]:
-    """Return whether a value can be an idempotency key: text of 1 to 255 characters that can be stored."""
-    return isinstance(value, str) and 1 <= len(value) <= 255 and can_be_stored(value)
+    """Return whether a value can be a shop's key: storable text of 1 to 255 characters, not like our own keys."""
+    is_text = isinstance(value, str) and 1 <= len(value) <= 255 and can_be_stored(value)
+    return is_text and not value.startswith((KEY_OF_IMPORTED, KEY_OF_REFUSED))
 
 
 def _validate_types(content: Mapping[str, Any], refuse: Refuse) -> None:
@@ -174,7 +179,15 @@ def in_utc(moment: datetime) -> datetime | None:
 
 
 def _validate_key(idempotency_key: Any, refuse: Refuse) -> None:
-    if idempotency_key is not None and not is_key(idempotency_key):
+    if idempotency_key is None or is_key(idempotency_key):
+        return
+    if isinstance(idempotency_key, str) and idempotency_key.startswith((KEY_OF_IMPORTED, KEY_OF_REFUSED)):
+        refuse(
+            "idempotency_key",
+            _("%(value)s begins like a key of django_airalo's own. Put something of the shop's before it."),
+            value=shown(idempotency_key),
+        )
+    else:
         refuse(
             "idempotency_key",
             _("%(value)s is no key. Give text of 1 to 255 characters without NUL, or None."),
