@@ -106,9 +106,7 @@ def _send_claimed(row: Row, ask: Callable[[Row], dict[str, Any]], purchase: brea
     try:
         get_client().get_token()  # may take long; only one request follows, or two if the token is refused
     except (AiraloAPIError, AiraloConfigurationError) as error:
-        _put_request_back(row, str(error), getattr(error, "retry_after", None))
-        if purchase:
-            purchase.failed(error, str(error))
+        _not_sent(row, error, purchase)
         return
     needed = timedelta(seconds=conf.max_send_seconds)
     if not _in_status(row, SENDING).is_held(row, row.SENDING_LEASE, until=database.db_now() + needed):
@@ -116,6 +114,8 @@ def _send_claimed(row: Row, ask: Callable[[Row], dict[str, Any]], purchase: brea
         return
     try:
         fields = ask(row)
+    except AiraloConfigurationError as error:  # such as an invalid URL, which is found before anything is sent
+        _not_sent(row, error, purchase)
     except AiraloAPIError as error:
         reason = redact(row.redact(str(error)))
         if error.may_have_acted:
@@ -130,6 +130,13 @@ def _send_claimed(row: Row, ask: Callable[[Row], dict[str, Any]], purchase: brea
         _settle_request(row, row.ACCEPTED, **fields)
         if purchase:
             purchase.accepted()
+
+
+def _not_sent(row: Row, error: AiraloAPIError | AiraloConfigurationError, purchase: breaker.Purchase | None) -> None:
+    reason = redact(row.redact(str(error)))
+    _put_request_back(row, reason, getattr(error, "retry_after", None))
+    if purchase:
+        purchase.failed(error, reason)
 
 
 def _in_status(row: Refund | Voucher, *statuses: str) -> LeaseQuerySet[Any]:

@@ -162,19 +162,15 @@ def _submit(order: EsimOrder, purchase: breaker.Purchase, *, looks_up: bool) -> 
         if looks_up and lookup.settle_by_look_up(order, source="submit"):
             return None
         get_client().get_token()  # may take long; only one request follows, or two if the token is refused
-    except AiraloAPIError as error:
-        _put_back(order, reason=str(error), code=error.code, wait=error.retry_after)
-        purchase.failed(error, str(error))
-        return error
-    except AiraloConfigurationError as error:
-        _put_back(order, reason=str(error))
-        purchase.failed(error, str(error))
-        return error
+    except (AiraloAPIError, AiraloConfigurationError) as error:
+        return _not_sent(order, purchase, error)
     if not _holds_lease(order):
         _put_back(order, reason="The lease was about to run out, so nothing was sent.")
         return None
     try:
         answer = _post(order)
+    except AiraloConfigurationError as error:  # such as an invalid URL, which is found before anything is sent
+        return _not_sent(order, purchase, error)
     except AiraloAPIError as error:
         _record_failure(order, error)
         purchase.failed(error, str(error), order)
@@ -182,6 +178,14 @@ def _submit(order: EsimOrder, purchase: breaker.Purchase, *, looks_up: bool) -> 
     _record_answer(order, answer)
     purchase.accepted()
     return None
+
+
+def _not_sent(
+    order: EsimOrder, purchase: breaker.Purchase, error: AiraloAPIError | AiraloConfigurationError
+) -> AiraloError:
+    _put_back(order, reason=str(error), code=getattr(error, "code", None), wait=getattr(error, "retry_after", None))
+    purchase.failed(error, str(error))
+    return error
 
 
 def _post(order: EsimOrder) -> AcceptedOrder | ScheduledOrder | OrderData:
