@@ -9,7 +9,7 @@ from typing import Any
 from django_airalo.client.payloads import OrderData
 from django_airalo.conf import conf
 from django_airalo.models import Esim, EsimOrder, OrderEvent
-from django_airalo.services.core.doubt import doubt_fields, found_fields, settled_fields
+from django_airalo.services.core.doubt import doubt_fields, found_fields, is_over, settled_fields
 from django_airalo.services.core.redaction import redact
 from django_airalo.services.core.transitions import (
     TRANSITIONS,
@@ -100,20 +100,35 @@ def _fill_blanks(order: EsimOrder, data: OrderData) -> None:
             setattr(order, name, value)
 
 
-def record_failure(order: EsimOrder, *, reason: str, code: int | None, now: datetime, source: str) -> None:
+def record_failure(
+    order: EsimOrder,
+    *,
+    reason: str,
+    code: int | None = None,
+    airalo_order_id: int | None = None,
+    request_id: str = "",
+    now: datetime,
+    source: str,
+) -> None:
     """Record that Airalo could not fulfil the order. A completed order stays completed.
 
-    A failed order is looked up for a while, since Airalo may deliver it after all, without a webhook.
+    A failed order is looked up for a while, since Airalo may deliver it after all, without a webhook. An accepted order
+    stays accepted if what failed is, or may be, an earlier attempt.
 
     Args:
         order: the order.
         reason: Airalo's reason; secrets in it are redacted.
         code: Airalo's error code.
+        airalo_order_id: the number at Airalo of what failed; ``None`` if it is unknown.
+        request_id: the same for its ``request_id``.
         now: the database's present time.
         source: as for ``change_status()``.
     """
     reason = redact(reason)
-    if Status.FAILED in TRANSITIONS[order.status]:
+    if _is_of_earlier_attempt(order, airalo_order_id, request_id, now):
+        detail = f"Airalo reports a failure of an attempt that may not be the accepted one: {reason}"
+        note_once(order, detail, now=now, source=source, kind=OrderEvent.Kind.NOTED)
+    elif Status.FAILED in TRANSITIONS[order.status]:
         change_locked(
             order,
             Status.FAILED,
@@ -128,6 +143,18 @@ def record_failure(order: EsimOrder, *, reason: str, code: int | None, now: date
     elif reason != order.error_reason:
         detail = f"Airalo reports a failure: {reason}"
         note_once(order, detail, now=now, source=source, kind=OrderEvent.Kind.NOTED, late=True)
+
+
+def _is_of_earlier_attempt(order: EsimOrder, airalo_order_id: int | None, request_id: str, now: datetime) -> bool:
+    """Return whether what failed may be another attempt than the one that Airalo has accepted."""
+    if order.status not in (Status.ACCEPTED, Status.SCHEDULED):
+        return False
+    if order.airalo_order_id and airalo_order_id:
+        return airalo_order_id != order.airalo_order_id
+    if order.request_id and request_id:
+        return request_id != order.request_id
+    # The ids cannot be compared, so an attempt in doubt may be what failed.
+    return not is_over(order, now)
 
 
 def record_late_acceptance(order_pk: int, status: str, fields: dict[str, Any], *, attempt: int, now: datetime) -> None:

@@ -44,7 +44,7 @@ def resolve_refund(refund: Refund, *, approved: bool, decided_by: str = "") -> R
 def confirm_refund(refund: Refund, *, decided_by: str = "") -> Refund:
     """Record that Airalo has received a refund: from ``unconfirmed`` it becomes ``requested``.
 
-    Arguments, return value and errors are those of :func:`resolve_refund`, without ``approved``.
+    The arguments, the return value and the errors are those of :func:`resolve_refund`.
     """
     return _record_decision(refund, CONFIRM, decided_by)
 
@@ -52,8 +52,8 @@ def confirm_refund(refund: Refund, *, decided_by: str = "") -> Refund:
 def retry_refund(refund: Refund, *, decided_by: str = "") -> Refund:
     """Send a refund again that Airalo never received: from ``unconfirmed`` it becomes ``pending``.
 
-    If Airalo has received it after all, the same refund is requested twice. Arguments, return value and errors are
-    those of :func:`resolve_refund`, without ``approved``.
+    If Airalo has received it after all, the same refund is requested twice. The arguments, the return value and the
+    errors are those of :func:`resolve_refund`.
     """
     return _record_decision(refund, RETRY, decided_by)
 
@@ -61,7 +61,7 @@ def retry_refund(refund: Refund, *, decided_by: str = "") -> Refund:
 def cancel_refund(refund: Refund, *, decided_by: str = "") -> Refund:
     """Cancel a refund: from ``pending`` or ``unconfirmed`` it becomes ``cancelled``, and is not sent (again).
 
-    Arguments, return value and errors are those of :func:`resolve_refund`, without ``approved``.
+    The arguments, the return value and the errors are those of :func:`resolve_refund`.
     """
     return _record_decision(refund, CANCEL, decided_by)
 

@@ -195,7 +195,8 @@ def _interpret_order(event: WebhookEvent, result: _OrderResult, now: datetime) -
     if result.data.sims:
         _deliver(order, result.data, now)
     else:
-        record.record_failure(order, reason=result.reason, code=result.code, now=now, source="webhook")
+        ids: dict[str, Any] = {"airalo_order_id": result.data.id, "request_id": result.data.request_id}
+        record.record_failure(order, reason=result.reason, code=result.code, **ids, now=now, source="webhook")
     signal_after_commit(order)
     event.order = order
     event.status = Status.PROCESSED
