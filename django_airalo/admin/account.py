@@ -31,10 +31,12 @@ class SubmissionPauseAdmin(ReadOnlyAdmin):
 
     @admin.action(description=gettext_lazy("Send orders to Airalo again"), permissions=["act"])
     def resume(self, request: HttpRequest, queryset: QuerySet[SubmissionPause]) -> None:
-        if operations.resume_submission(resumed_by=str(request.user)):
+        kinds = queryset.filter(is_active=True).values_list("kind", flat=True)
+        ended = [operations.resume_submission(resumed_by=str(request.user), kind=kind) for kind in kinds]
+        if any(ended):
             self.message_user(request, _("Orders are sent again, beginning with the next sweep."), messages.SUCCESS)
         else:
-            self.message_user(request, _("There is no pause."), messages.WARNING)
+            self.message_user(request, _("None of these pauses is active."), messages.WARNING)
 
 
 @admin.register(BalanceRecord)

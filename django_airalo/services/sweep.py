@@ -15,7 +15,13 @@ from typing import TypeVar
 from django.db.models import Q
 
 from django_airalo.conf import conf
-from django_airalo.exceptions import AiraloAPIError, AiraloConfigurationError, AiraloRateLimitError, AiraloTokenError
+from django_airalo.exceptions import (
+    AiraloAPIError,
+    AiraloConfigurationError,
+    AiraloError,
+    AiraloRateLimitError,
+    AiraloTokenError,
+)
 from django_airalo.models import EsimOrder, Refund, Voucher, WebhookEvent
 from django_airalo.models.orders import EsimOrderQuerySet
 from django_airalo.models.outbound import SENDING
@@ -28,16 +34,15 @@ from django_airalo.services.core.lookup_times import next_look_up
 from django_airalo.services.core.transitions import change_status
 from django_airalo.services.esims.details import sync_due_details
 from django_airalo.services.esims.usage import send_due_esim_signals, sync_due_usage
-from django_airalo.services.orders import matching, outbound
+from django_airalo.services.orders import matching, outbound, submit
 from django_airalo.services.orders.lookup import sync_order
 from django_airalo.services.orders.lookup_claim import LookUpClaim
 from django_airalo.services.orders.lookup_many import WORTH_A_LIST, sync_by_list
 from django_airalo.services.orders.refund_outcomes import look_for_outcomes
 from django_airalo.services.orders.signals import send_due_order_signals, send_order_signals
-from django_airalo.services.orders.submit import attempt
 from django_airalo.services.orders.sync_future import sync_future_orders
-from django_airalo.services.refunds.request import send_refund
-from django_airalo.services.vouchers.buy import send_voucher
+from django_airalo.services.refunds import request as refunds
+from django_airalo.services.vouchers import buy as vouchers
 from django_airalo.services.webhooks.process import process_webhook_event
 
 logger: logging.Logger = logging.getLogger("django_airalo.sweep")
@@ -96,33 +101,49 @@ def sweep(*, limit: int = 200) -> SweepReport:
         The numbers of rows that were processed.
     """
     report = SweepReport()
-    _asking(check_pause, report)
-    _asking(check_balance, report)
-    _urgent(report, limit)
-    look_ups = [_look_up_waited_for, _sync_future_orders]
-    # They share Airalo's limit, so their sequence is random. Orders that no customer waits for come last.
-    for look_up in [*random.sample(look_ups, len(look_ups)), _look_up_settled]:
-        _asking(partial(look_up, report, limit), report)
-    now = database.db_now()
-    stamp = deployment.identity().stamp
-    _each(Refund.primary.due(now).sent_by(stamp)[:limit], _send_request, report)
-    _each(Voucher.primary.without_secrets().due(now).sent_by(stamp)[:limit], _send_request, report)
-    _asking(_propose_refunds, report)
-    _signal(report, limit)
-    _asking(partial(_look_up_details, report, limit), report)
-    _asking(partial(_look_up_usage, report, limit), report)
+    for step in (_check_account, _urgent, _look_up, _send_requests, _signal, _look_up_esims):
+        step(report, limit)
     heartbeats.beat(heartbeats.SWEEP)
     return report
 
 
+def _check_account(report: SweepReport, limit: int) -> None:
+    _asking(check_pause, report)
+    _asking(check_balance, report)
+
+
 def _urgent(report: SweepReport, limit: int) -> None:
     """Process the work that customers wait for: webhooks, submission and expired leases."""
-    _interpret_due(report, limit)
-    is_ready = _catch_up(report, limit)
-    if is_ready and conf.SUBMIT and (room := breaker.room(limit)):
+    _asking(partial(_interpret_due, report, limit), report)
+    if _catch_up(report, limit):
+        _asking(partial(_submit_pending, report, limit), report)
+    _each(_due_orders(Status.SUBMITTING)[:limit], _expire, report)
+
+
+def _look_up(report: SweepReport, limit: int) -> None:
+    look_ups = [_look_up_waited_for, _sync_future_orders]
+    # They share Airalo's limit, so their sequence is random. Orders that no customer waits for come last.
+    for look_up in [*random.sample(look_ups, len(look_ups)), _look_up_settled]:
+        _asking(partial(look_up, report, limit), report)
+
+
+def _send_requests(report: SweepReport, limit: int) -> None:
+    now = database.db_now()
+    stamp = deployment.identity().stamp
+    _each(Refund.primary.due(now).sent_by(stamp)[:limit], _send_request, report)
+    _each(Voucher.primary.without_secrets().due(now).sent_by(stamp)[:limit], _send_request, report)
+    _asking(look_for_outcomes, report)
+
+
+def _look_up_esims(report: SweepReport, limit: int) -> None:
+    _asking(partial(_look_up_details, report, limit), report)
+    _asking(partial(_look_up_usage, report, limit), report)
+
+
+def _submit_pending(report: SweepReport, limit: int) -> None:
+    if conf.SUBMIT and (room := breaker.room(limit)):
         ours = _due_orders(Status.PENDING).filter(deployment=deployment.identity().stamp)
         _each(ours[:room], _submit_due, report)
-    _each(_due_orders(Status.SUBMITTING)[:limit], _expire, report)
 
 
 def _interpret_due(report: SweepReport, limit: int) -> None:
@@ -165,7 +186,7 @@ def _each(rows: Iterable[Row], act: Callable[[Row, SweepReport], None], report: 
             return
 
 
-def _asking(act: Callable[[], None], report: SweepReport) -> bool:
+def _asking(act: Callable[[], object], report: SweepReport) -> bool:
     """Call ``act`` and log its errors. Return ``False`` if further requests to Airalo would fail, too."""
     try:
         act()
@@ -188,8 +209,12 @@ def _process_event(event: WebhookEvent, report: SweepReport) -> None:
 
 
 def _submit_due(order: EsimOrder, report: SweepReport) -> None:
-    error = attempt(order.pk)
+    error = submit.attempt(order.pk)
     report.submitted += 1
+    _raise_if_others_fail_too(error)
+
+
+def _raise_if_others_fail_too(error: AiraloError | None) -> None:
     if isinstance(error, AiraloRateLimitError | AiraloTokenError):
         raise error
 
@@ -197,12 +222,10 @@ def _submit_due(order: EsimOrder, report: SweepReport) -> None:
 def _send_request(row: Refund | Voucher, report: SweepReport) -> None:
     if row.status == SENDING:
         report.expired += outbound.expire(row)
-    elif isinstance(row, Refund):
-        send_refund(row)
-        report.requests += 1
-    else:
-        send_voucher(row)
-        report.requests += 1
+        return
+    error = refunds.attempt(row.pk) if isinstance(row, Refund) else vouchers.attempt(row.pk)
+    report.requests += 1
+    _raise_if_others_fail_too(error)
 
 
 def _expire(order: EsimOrder, report: SweepReport) -> None:
@@ -269,10 +292,6 @@ def _is_listed(order: EsimOrder) -> bool:
 
 def _sync_future_orders(report: SweepReport, limit: int) -> None:
     report.looked_up += sync_future_orders(limit=limit)
-
-
-def _propose_refunds() -> None:
-    look_for_outcomes()
 
 
 def _look_up_usage(report: SweepReport, limit: int) -> None:

@@ -55,6 +55,34 @@ def test_lack_of_credit_pauses_all_orders(airalo, heard, committed):
     assert len(airalo.orders) == 1
 
 
+@pytest.mark.parametrize("wrong", ["no balance", "no threshold"])
+def test_pause_begins_though_balance_cannot_be_recorded(airalo, heard, committed, settings, wrong):
+    if wrong == "no balance":
+        airalo.say_no_balance()
+    else:
+        settings.AIRALO_LOW_BALANCE = "a lot"
+    airalo.reject(11, reason="Insufficient Airalo Credit: 3.50")
+    with committed():
+        assert services.submit_order(EsimOrderFactory()).status == "pending"
+    assert (pauses.active_pause().balance, len(heard.of("submission_paused"))) == (None, 1)
+
+
+def test_pause_holds_while_its_balance_is_looked_up(airalo, committed, monkeypatch):
+    """The look-up can take a minute, in which other processes must not send orders."""
+    meanwhile = []
+
+    def look_up(**arguments):
+        meanwhile.append(pauses.active_pause())
+        return sync_balance(**arguments)
+
+    sync_balance = pauses.sync_balance
+    monkeypatch.setattr(pauses, "sync_balance", look_up)
+    airalo.reject(11, reason="Insufficient Airalo Credit: 3.50")
+    with committed():
+        services.submit_order(EsimOrderFactory())
+    assert meanwhile == [pauses.active_pause()]
+
+
 def test_pause_ends_when_balance_has_grown(airalo, heard, paused):
     due_now(paused)
     assert not check(airalo, 3.5)

@@ -88,6 +88,15 @@ def test_look_up_updates_orders_and_reports_their_status(root, airalo, django_ca
     assert order.events.get(new_status="completed").source == "operator"
 
 
+def test_resume_ends_only_the_selected_pause(root):
+    kinds = ("no_credit", "unknown_outcomes")
+    pause, other = (SubmissionPause.objects.create(kind=kind, reason="Why.", due_at=LONG_AGO) for kind in kinds)
+    act(root, SubmissionPause, "resume", pause)
+    pause.refresh_from_db()
+    other.refresh_from_db()
+    assert (pause.is_active, other.is_active) == (None, True)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_cancel_orders_cancels_unsent_and_future_orders(root, airalo):
     due_date = datetime.now(UTC) + timedelta(days=30)
@@ -146,7 +155,7 @@ def test_resume_ends_pause(root):
     assert pause.is_active is None
     assert pause.resumed_by.startswith("user")
     assert "sent again" in said[0]
-    assert act(root, SubmissionPause, "resume", pause)[1] == ["There is no pause."]
+    assert act(root, SubmissionPause, "resume", pause)[1] == ["None of these pauses is active."]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -87,6 +87,19 @@ def test_next_submission_reads_list_without_sweep(airalo, doubt, committed):
     assert statuses == ["accepted", "completed"]
 
 
+def test_without_task_backend_waiting_orders_are_left_to_the_sweep(airalo, committed, settings):
+    """The caller may be a web request, which must not submit a hundred orders of others."""
+    settings.AIRALO_TASK_BACKEND = None
+    waits = EsimOrderFactory.create_batch(3)
+    elsewhere()
+    settings.AIRALO_LISTING_DELAY = 0
+    with committed():
+        order = services.submit_order(EsimOrderFactory())
+    assert (order.status, asked(airalo).count(BUY)) == ("accepted", 1)
+    services.sweep()
+    assert {EsimOrder.objects.get(pk=row.pk).status for row in waits} == {"accepted"}
+
+
 def test_list_is_read_by_one_process_only(airalo):
     silent()
     EsimOrderFactory()
@@ -196,10 +209,10 @@ def test_old_pending_refunds_and_vouchers_become_unconfirmed(airalo, heard, comm
     assert new.status == "created"
 
 
-@pytest.mark.parametrize("made", [ago(200), ago(1)], ids=["old", "new"])
-def test_after_failover_new_refunds_and_vouchers_become_unconfirmed_too(airalo, made):
+@pytest.mark.parametrize("age", [200, 1])
+def test_after_failover_new_refunds_and_vouchers_become_unconfirmed_too(airalo, age):
     """The server before may have sent them in its last moments."""
-    rows = [RefundFactory(created_at=made), VoucherFactory(created_at=made)]
+    rows = [RefundFactory(created_at=ago(age)), VoucherFactory(created_at=ago(age))]
     elsewhere()
     services.sweep()
     assert asked(airalo)[0] == LIST

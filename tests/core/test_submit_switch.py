@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django_airalo import services
 from django_airalo.exceptions import IllegalTransitionError
 from django_airalo.services import operations
-from tests.factories import EsimOrderFactory, VoucherFactory, due_now
+from tests.factories import EsimOrderFactory, OrderEventFactory, VoucherFactory, at_airalo, due_now
 from tests.orders.future_support import Failing, in_days
 
 from .restore_support import asked, refund
@@ -52,6 +52,19 @@ def test_submit_switch_holds_cancellations_and_refuses_retry_now(airalo, setting
     services.sweep()
     order.refresh_from_db()
     assert order.status == "cancelled"
+
+
+def test_unusable_switch_stops_nothing_but_submission(airalo, settings, heard):
+    settings.AIRALO_SUBMIT = "maybe"
+    waits, accepted = EsimOrderFactory(), EsimOrderFactory(accepted=True)
+    at_airalo(airalo, accepted)
+    OrderEventFactory(order=EsimOrderFactory(failed=True), new_status="failed")
+    report = services.sweep()
+    waits.refresh_from_db()
+    accepted.refresh_from_db()
+    assert (waits.status, accepted.status) == ("pending", "completed")
+    assert (report.submitted, report.put_off) == (0, 2)  # submission, and cancellations of future orders
+    assert "esim_order_failed" in heard.names()
 
 
 def test_submission_does_not_update_deployment_row(airalo):

@@ -16,11 +16,15 @@ from tests.factories import (
     EsimFactory,
     EsimOrderFactory,
     OrderEventFactory,
+    VoucherFactory,
     WebhookEventFactory,
     at_airalo,
     due_now,
 )
 from tests.fakes import FakeAiralo
+from tests.orders.future_support import Failing
+
+from .restore_support import refund
 
 pytestmark = pytest.mark.django_db
 
@@ -246,3 +250,18 @@ def test_slow_airalo_does_not_stop_sweep_from_processing_other_kinds(airalo, mon
     assert counted() == report(submitted=1, looked_up=1, signalled=1)
     assert EsimOrder.objects.filter(status="pending").count() == 2
     assert counted() == report(submitted=1, looked_up=1, signalled=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "path"), [(refund, "/v2/refund"), (VoucherFactory, "/v2/voucher/esim")], ids=["refunds", "vouchers"]
+)
+def test_rate_limit_stops_refunds_and_vouchers_of_this_sweep(make, path):
+    rows = [make() for _ in range(3)]
+    with Failing() as airalo:
+        airalo.failing[path] = [(429, {"code": 429, "reason": "Too Many Attempts."})] * 3
+        report = services.sweep()
+        assert (airalo.asked.count(f"POST {path}"), report.put_off) == (1, 1)
+        type(rows[0]).objects.update(due_at=LONG_AGO)
+        airalo.failing.clear()
+        services.sweep()
+    assert not type(rows[0]).objects.filter(status="pending").exists()

@@ -11,7 +11,7 @@ from django_airalo.exceptions import IllegalTransitionError
 from django_airalo.models import EsimOrder
 from django_airalo.services import operations
 from django_airalo.services.core import database
-from django_airalo.testing import webhook_payload
+from django_airalo.testing import sim_payload, webhook_payload
 from tests.factories import EsimOrderFactory, UserFactory, ago, at_airalo
 from tests.shop_fixtures import GRACE
 
@@ -114,6 +114,24 @@ def test_operator_chooses_one_of_two_purchases_and_other_becomes_duplicate(airal
     assert duplicate.esims.get().iccid == other["sims"][0]["iccid"]
     late = status in ("failed", "cancelled")
     assert [kwargs["late"] for kwargs in heard.of("esim_order_completed")] == [late]
+
+
+@pytest.mark.parametrize("status", ["unconfirmed", "failed", "cancelled"])
+def test_choice_of_a_purchase_without_esims_is_kept(airalo, committed, status):
+    order = EsimOrderFactory(user=UserFactory(), **{status: True})
+    listed = [at_airalo(airalo, order, sims=[]).payload for _ in range(2)]
+    services.sync_order(order)
+    with committed():
+        operations.choose_purchase(order, airalo_order_id=listed[1]["id"])
+    order.refresh_from_db()
+    assert order.airalo_order_id == listed[1]["id"]
+    fakes = {fake.payload["id"]: fake for fake in airalo.orders}
+    for payload in listed:
+        fakes[payload["id"]].fulfil(sims=[sim_payload()])
+    with committed():
+        order = services.sync_order(order)
+    assert (order.status, order.airalo_order_id) == ("completed", listed[1]["id"])
+    assert order.duplicates.get().airalo_order_id == listed[0]["id"]
 
 
 def test_unlisted_purchase_cannot_be_chosen(airalo):

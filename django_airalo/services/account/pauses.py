@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from django_airalo import signals
 from django_airalo.conf import conf
-from django_airalo.exceptions import AiraloAPIError
+from django_airalo.exceptions import AiraloAPIError, AiraloConfigurationError
 from django_airalo.models import EsimOrder, SubmissionPause, UnknownOutcomes
 from django_airalo.models.leases import leased
 from django_airalo.services.core import database
@@ -53,11 +53,6 @@ def pause_submission(order: EsimOrder, *, reason: str) -> None:
     """
     if active_pause(Kind.NO_CREDIT):
         return
-    try:
-        record = sync_balance(source="pause")
-    except AiraloAPIError as error:
-        logger.warning("The balance could not be looked up: %s", error)
-        record = None
     now = database.db_now()
     try:
         with database.atomic():
@@ -65,7 +60,6 @@ def pause_submission(order: EsimOrder, *, reason: str) -> None:
                 kind=Kind.NO_CREDIT,
                 order=order,
                 reason=redact(reason),
-                balance=record.amount if record else None,
                 paused_at=now,
                 due_at=now + timedelta(seconds=conf.BALANCE_INTERVAL),
                 signal_due_at=now,
@@ -73,7 +67,20 @@ def pause_submission(order: EsimOrder, *, reason: str) -> None:
     except IntegrityError:  # another process paused at the same moment
         return
     logger.critical("No order is sent to Airalo any more until the balance is topped up: %s", pause.reason)
+    # After the pause has begun, since the look-up takes time and may fail.
+    _record_balance_of(pause)
     transaction.on_commit(partial(send_pause_signal, pause), using=database.primary_alias(), robust=True)
+
+
+def _record_balance_of(pause: SubmissionPause) -> None:
+    try:
+        record = sync_balance(source="pause")
+    except (AiraloAPIError, AiraloConfigurationError) as error:
+        logger.warning("The balance could not be looked up: %s", error)
+        return
+    if record:
+        pause.balance = record.amount
+        SubmissionPause.primary.filter(pk=pause.pk, is_active=True).update(balance=record.amount)
 
 
 @database.in_transaction()

@@ -24,6 +24,7 @@ from django_airalo.conf import conf
 from django_airalo.exceptions import (
     AiraloAPIError,
     AiraloConfigurationError,
+    AiraloError,
     AiraloRefusedError,
     OperatorMaintenanceError,
 )
@@ -53,9 +54,9 @@ _SIGNALS: dict[type[Refund | Voucher], tuple[Signal, str]] = {
 }
 
 
-def send(
+def attempt(
     model: type[Row], pk: int, ask: Callable[[Row], dict[str, Any]], purchase: breaker.Purchase | None = None
-) -> Row:
+) -> AiraloError | None:
     """Send a row that is due, unless another process does. Must not be called inside a transaction.
 
     Args:
@@ -65,7 +66,7 @@ def send(
         purchase: the attempt to buy, if the request buys something.
 
     Returns:
-        The row as it is afterwards.
+        The error that kept Airalo from accepting it, if there was one.
 
     Raises:
         RuntimeError: called inside a transaction.
@@ -74,9 +75,7 @@ def send(
         row = _claim_request(model, pk, purchase)
         if purchase and not row and purchase.take_turn(lambda: _request_is_due(model, pk)):
             row = _claim_request(model, pk, purchase)
-        if row:
-            _send_claimed(row, ask, purchase)
-    return model.primary.get(pk=pk)
+        return _send_claimed(row, ask, purchase) if row else None
 
 
 def _request_is_due(model: type[Row], pk: int) -> bool:
@@ -102,20 +101,21 @@ def _claim_request(model: type[Row], pk: int, purchase: breaker.Purchase | None)
     return row if due.claim(row, row.SENDING_LEASE, until=lease_end, **changes) else None
 
 
-def _send_claimed(row: Row, ask: Callable[[Row], dict[str, Any]], purchase: breaker.Purchase | None) -> None:
+def _send_claimed(
+    row: Row, ask: Callable[[Row], dict[str, Any]], purchase: breaker.Purchase | None
+) -> AiraloError | None:
     try:
         get_client().get_token()  # may take long; only one request follows, or two if the token is refused
     except (AiraloAPIError, AiraloConfigurationError) as error:
-        _not_sent(row, error, purchase)
-        return
+        return _not_sent(row, error, purchase)
     needed = timedelta(seconds=conf.max_send_seconds)
     if not _in_status(row, SENDING).is_held(row, row.SENDING_LEASE, until=database.db_now() + needed):
         _put_request_back(row, "The lease was about to run out, so nothing was sent.", None)
-        return
+        return None
     try:
         fields = ask(row)
     except AiraloConfigurationError as error:  # such as an invalid URL, which is found before anything is sent
-        _not_sent(row, error, purchase)
+        return _not_sent(row, error, purchase)
     except AiraloAPIError as error:
         reason = redact(row.redact(str(error)))
         if error.may_have_acted:
@@ -126,17 +126,21 @@ def _send_claimed(row: Row, ask: Callable[[Row], dict[str, Any]], purchase: brea
             _put_request_back(row, reason, error.retry_after)
         if purchase:
             purchase.failed(error, reason)
-    else:
-        _settle_request(row, row.ACCEPTED, **fields)
-        if purchase:
-            purchase.accepted()
+        return error
+    _settle_request(row, row.ACCEPTED, **fields)
+    if purchase:
+        purchase.accepted()
+    return None
 
 
-def _not_sent(row: Row, error: AiraloAPIError | AiraloConfigurationError, purchase: breaker.Purchase | None) -> None:
+def _not_sent(
+    row: Row, error: AiraloAPIError | AiraloConfigurationError, purchase: breaker.Purchase | None
+) -> AiraloError:
     reason = redact(row.redact(str(error)))
     _put_request_back(row, reason, getattr(error, "retry_after", None))
     if purchase:
         purchase.failed(error, reason)
+    return error
 
 
 def _in_status(row: Refund | Voucher, *statuses: str) -> LeaseQuerySet[Any]:

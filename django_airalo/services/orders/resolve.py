@@ -106,6 +106,9 @@ def _record_choice(order: EsimOrder, airalo_order_id: int, bought: Sequence[Orde
         refuse("choose_purchase", order, f"Airalo lists with its reference not {airalo_order_id} but {listed}")
     detail = f"Airalo's order {airalo_order_id} was chosen by {decided_by or 'an operator'}."
     note(current, detail, now=now, source="operator")
+    # Stored first, so that a later look-up knows the choice if the chosen one has no eSIMs yet.
+    current.airalo_order_id, current.airalo_order_code = airalo_order_id, bought[0].code[:64]
+    current.save(update_fields=["airalo_order_id", "airalo_order_code"], using=database.primary_alias())
     lookup.record_chosen(current, bought, now=now, source="operator")
     signal_after_commit(current)
 

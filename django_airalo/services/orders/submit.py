@@ -154,7 +154,7 @@ def _submit_waiting(order_pk: int) -> None:
     pending = EsimOrder.primary.due(database.db_now()).filter(status=Status.PENDING)
     ours = pending.filter(deployment=deployment.identity().stamp).exclude(pk=order_pk)
     for pk in list(ours.values_list("pk", flat=True)[:MOST_WAITING]):
-        enqueue("submit_order", pk)
+        enqueue("submit_order", pk, only_as_task=True)
 
 
 def _submit(order: EsimOrder, purchase: breaker.Purchase, *, looks_up: bool) -> AiraloError | None:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from django_airalo.client import get_client
 from django_airalo.conf import conf
+from django_airalo.exceptions import AiraloError
 from django_airalo.models import Esim, Refund, RefundReason
 from django_airalo.models.refunds import MAX_NOTES
 from django_airalo.services.core import database, deployment
@@ -115,8 +116,15 @@ def send_refund(refund: Refund | int) -> Refund:
     Raises:
         RuntimeError: called inside a transaction.
     """
+    pk = refund.pk if isinstance(refund, Refund) else refund
+    attempt(pk)
+    return Refund.primary.get(pk=pk)
+
+
+def attempt(pk: int) -> AiraloError | None:
+    """Do what ``send_refund()`` does. Return the error that kept Airalo from accepting it, if there was one."""
     matching.make_ready()
-    return outbound.send(Refund, refund.pk if isinstance(refund, Refund) else refund, _ask_for_refund)
+    return outbound.attempt(Refund, pk, _ask_for_refund)
 
 
 def _ask_for_refund(refund: Refund) -> dict[str, Any]:

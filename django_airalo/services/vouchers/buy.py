@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from django_airalo.client import get_client
 from django_airalo.client.payloads import EsimVoucherRequest
-from django_airalo.exceptions import IdempotencyConflictError
+from django_airalo.exceptions import AiraloError, IdempotencyConflictError
 from django_airalo.models import Voucher
 from django_airalo.models.references import new_reference
 from django_airalo.services.account import breaker
@@ -177,9 +177,15 @@ def send_voucher(voucher: Voucher | int) -> Voucher:
     Raises:
         RuntimeError: called inside a transaction.
     """
-    matching.make_ready()
     pk = voucher.pk if isinstance(voucher, Voucher) else voucher
-    return outbound.send(Voucher, pk, _ask_for_vouchers, breaker.of_voucher())
+    attempt(pk)
+    return Voucher.primary.get(pk=pk)
+
+
+def attempt(pk: int) -> AiraloError | None:
+    """Do what ``send_voucher()`` does. Return the error that kept Airalo from accepting it, if there was one."""
+    matching.make_ready()
+    return outbound.attempt(Voucher, pk, _ask_for_vouchers, breaker.of_voucher())
 
 
 def _ask_for_vouchers(voucher: Voucher) -> dict[str, Any]:
