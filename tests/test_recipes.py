@@ -18,7 +18,7 @@ from django_airalo import services
 from django_airalo.models import Esim, EsimOrder, OrderEvent, UsageRecord, WebhookEvent
 from django_airalo.services import place_order
 from django_airalo.signals import esim_order_completed
-from tests.factories import LONG_AGO, EsimFactory
+from tests.factories import LONG_AGO, EsimFactory, EsimOrderFactory
 
 from .pages import python_blocks, read, rows, section, ticked
 
@@ -58,6 +58,20 @@ def test_erasing_a_customer_deletes_what_is_over_with_its_webhooks_and_nothing_e
     assert not Esim.objects.exists()
     assert not WebhookEvent.objects.exists()
     assert not OrderEvent.objects.filter(order_id=delivered.pk).exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", ["completed", "accepted"])
+@pytest.mark.parametrize("user", ["ada", None])
+def test_erasing_a_customer_keeps_an_order_whose_esim_has_a_topup_under_way(delivered, status, user):
+    EsimOrder.objects.filter(pk=delivered.pk).update(due_at=None)
+    topup = EsimOrderFactory(
+        type="topup", esim=delivered.esims.get(), user=delivered.user if user else None, **{status: True}
+    )
+    EsimOrder.objects.filter(status="completed").update(due_at=None)
+    is_under_way = status == "accepted"
+    assert names_of("explanation/privacy.md")["erase"](delivered.user) == (2 if is_under_way else 0)
+    assert set(EsimOrder.objects.all()) == ({delivered, topup} if is_under_way else set())
 
 
 @pytest.mark.django_db

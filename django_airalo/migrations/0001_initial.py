@@ -323,7 +323,7 @@ class Migration(migrations.Migration):
                 ('failed_at', models.DateTimeField(blank=True, null=True, verbose_name='failed at')),
                 ('cancelled_at', models.DateTimeField(blank=True, null=True, verbose_name='cancelled at')),
                 ('duplicate_of', models.ForeignKey(blank=True, help_text='The order that Airalo fulfilled twice. Kept for a refund, never delivered to the customer.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='duplicates', to='django_airalo.esimorder', verbose_name='duplicate of')),
-                ('esim', models.ForeignKey(blank=True, help_text='The eSIM that a top-up is for.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='topups', to='django_airalo.esim', verbose_name='Airalo eSIM')),
+                ('esim', models.ForeignKey(blank=True, help_text='The eSIM that a top-up is for.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='topups', to='django_airalo.esim', verbose_name='Airalo eSIM')),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='airalo_orders', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
             options={

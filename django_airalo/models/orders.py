@@ -206,7 +206,7 @@ class EsimOrder(Costed):
         verbose_name=_("Airalo eSIM"),
         null=True,
         blank=True,
-        on_delete=models.CASCADE,
+        on_delete=models.PROTECT,
         related_name="topups",
         help_text=_("The eSIM that a top-up is for."),
     )

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, transaction
+from django.db.models import ProtectedError
 
 from django_airalo.iccids import is_plain, normalised
 from django_airalo.models import Esim, EsimOrder, OrderEvent, Package, SubmissionPause, WebhookEvent
@@ -196,10 +197,14 @@ def test_str_of_models_is_readable():
     assert "why" in str(SubmissionPause(reason="why"))
 
 
-def test_deleting_order_deletes_its_esims_and_their_topups():
-    esim = EsimFactory()
+def test_order_is_deleted_only_after_the_topups_of_its_esims():
+    """A top-up may be on its way to Airalo, and is paid for."""
+    esim, other = EsimFactory(), EsimOrderFactory()
     topup = EsimOrderFactory(type="topup", esim=esim)
-    other = EsimOrderFactory()
+    for row in (esim, esim.order):
+        with pytest.raises(ProtectedError):
+            row.delete()
+    topup.delete()
     esim.order.delete()
     assert list(EsimOrder.objects.values_list("pk", flat=True)) == [other.pk]
     assert not Esim.objects.exists()

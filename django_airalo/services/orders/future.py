@@ -146,8 +146,13 @@ def record_future_orders(order: EsimOrder, rows: Sequence[FutureOrderData], *, n
             return
     row = to_come.get(order.request_id or "") or [*to_come.values(), *rows][0]
     if row.status == "failed":
-        reason = "Airalo lists the future order as failed."
-        record_failure(order, reason=reason, request_id=row.request_id, now=now, source=source)
+        record_failure(
+            order,
+            reason="Airalo lists the future order as failed.",
+            request_id=row.request_id,
+            now=now,
+            source=source,
+        )
     elif Status.SCHEDULED in TRANSITIONS[order.status]:
         change_status(
             order,
