@@ -8,9 +8,11 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.client import RemoteDisconnected
 from http.cookiejar import DefaultCookiePolicy
 from json import loads
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from django.views.decorators.debug import sensitive_variables
@@ -173,12 +175,12 @@ class Transport:
             raise AiraloConfigurationError(_bad_address(self.base_url)) from error
         except requests.RequestException as error:
             sent = not _nothing_was_sent(error, handled)
-            logger.warning("%s %s: %s, %s", method, path, type(error).__name__, "sent" if sent else "not sent")
             kind = AiraloTimeoutError if _came_too_late(error, handled) else AiraloConnectionError
             outcome = "sent, no answer" if sent else "nothing was sent"
-            raise kind(
-                f"{method} {path}: {type(error).__name__}, {outcome}.", may_have_acted=changes and sent
-            ) from error
+            host = urlsplit(self.base_url).netloc.rpartition("@")[2]
+            text = f"{method} {path}: {type(error).__name__} at {host}{_reason_of(error, handled)}, {outcome}."
+            logger.warning(text)
+            raise kind(text, may_have_acted=changes and sent) from error
         logger.info("%s %s -> %d in %d ms", method, path, response.status_code, (time.monotonic() - started) * 1000)
         return _interpret(response, body, method, path, changes=changes)
 
@@ -261,6 +263,18 @@ def _nothing_was_sent(error: BaseException, handled: BaseException | None) -> bo
         if isinstance(cause, NewConnectionError | ConnectTimeoutError | ssl.SSLCertVerificationError):
             return True
     return False
+
+
+def _reason_of(error: BaseException, handled: BaseException | None) -> str:
+    """Return the operating system's words for a failure, in parentheses: the error's own may contain a proxy's URL."""
+    for cause in _causes(error, handled):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f" ({cause.verify_message})"
+        if isinstance(cause, RemoteDisconnected):
+            return " (the connection was closed)"
+        if isinstance(cause, OSError) and not isinstance(cause, requests.RequestException) and cause.strerror:
+            return f" ({cause.strerror})"
+    return ""
 
 
 def _came_too_late(error: BaseException, handled: BaseException | None) -> bool:

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -87,11 +88,11 @@ def test_a_purchase_that_airalo_did_not_take_was_not_made(
 @pytest.mark.parametrize(
     ("failure", "kind", "words"),
     [
-        ("closed", AiraloConnectionError, "POST /v2/orders-async: ConnectionError, sent, no answer."),
-        ("reset", AiraloConnectionError, "POST /v2/orders-async: ConnectionError, sent, no answer."),
-        ("time-out", AiraloTimeoutError, "POST /v2/orders-async: ReadTimeout, sent, no answer."),
-        ("cut-off body", AiraloConnectionError, "POST /v2/orders-async: ChunkedEncodingError, sent, no answer."),
-        ("bad gzip", AiraloConnectionError, "POST /v2/orders-async: ContentDecodingError, sent, no answer."),
+        ("closed", AiraloConnectionError, "ConnectionError at {host} (the connection was closed), sent, no answer."),
+        ("reset", AiraloConnectionError, "ConnectionError at {host} (Connection reset by peer), sent, no answer."),
+        ("time-out", AiraloTimeoutError, "ReadTimeout at {host}, sent, no answer."),
+        ("cut-off body", AiraloConnectionError, "ChunkedEncodingError at {host}, sent, no answer."),
+        ("bad gzip", AiraloConnectionError, "ContentDecodingError at {host}, sent, no answer."),
         ("502 with HTML", AiraloAPIError, "Airalo answered HTTP 502"),
     ],
 )
@@ -105,6 +106,8 @@ def test_lost_response_raises_documented_error(
     with pytest.raises(kind) as caught:
         client.submit_order_async(package_id="p", quantity=1)
 
+    if kind is not AiraloAPIError:
+        words = "POST /v2/orders-async: " + words.format(host=urlsplit(server.url).netloc)
     assert str(caught.value) == words
 
 
@@ -136,6 +139,18 @@ def test_exception_being_handled_does_not_affect_outcome(
 @pytest.fixture
 def closed_port() -> int:
     return free_port()
+
+
+def test_refused_connection_names_host_and_reason(make_client: MakeClient, closed_port: int) -> None:
+    base_url = f"http://ada:hunter2@127.0.0.1:{closed_port}"
+    error = str(refused(make_client, base_url))
+    host = f"127.0.0.1:{closed_port}"
+    assert error == f"POST /v2/orders-async: ConnectionError at {host} (Connection refused), nothing was sent."
+
+
+def test_unknown_host_is_named(make_client: MakeClient) -> None:
+    error = str(refused(make_client, "http://airalo.invalid"))
+    assert "ConnectionError at airalo.invalid (a test looked for airalo.invalid), nothing was sent." in error
 
 
 def refused(make_client: MakeClient, base_url: str) -> AiraloAPIError:
