@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
-from django.utils.translation import gettext_lazy as _
 
 from django_airalo.exceptions import IdempotencyConflictError
-from django_airalo.models import Esim, EsimOrder, OrderEvent, Package, UsageStatus
+from django_airalo.models import EsimOrder, OrderEvent
 from django_airalo.models.managers import primary_rows
 from django_airalo.services.core import database, deployment
 from django_airalo.services.core.enqueue import enqueue
 
-from .costs import Estimates
+from .checks import Catalogue, chunks, validate_new
 from .refused_calls import reason_of, recorded_call, refused_columns
 from .signals import signal_after_commit
-from .validate import joined, shown, wrong
+from .validate import joined
 
 logger: logging.Logger = logging.getLogger("django_airalo.orders")
 
@@ -30,13 +29,8 @@ Type = EsimOrder.Type
 
 #: What a service does with an order that is refused: raise ``ValidationError``, or record it as failed.
 OnRefusal = Literal["raise", "record"]
-#: Airalo's limits for the date of a future order. Its documentation has two for the earliest, "two days from the
-#: current time" and "the day after tomorrow in UTC". A date 48 hours ahead satisfies both.
-EARLIEST, LATEST = timedelta(hours=48), timedelta(days=365)
 #: The names of the arguments whose columns have other names.
 ARGUMENTS = {"user_id": "user", "esim_id": "esim", "requested_due_date": "due_date"}
-#: The number of values in one ``IN (…)``. Some databases accept no more than a thousand.
-CHUNK = 500
 
 
 @dataclass(frozen=True)
@@ -91,9 +85,10 @@ def _place(wanted: Sequence[Wanted], on_refusal: OnRefusal, *, numbered: bool) -
     if not orders.missing():
         return orders.all()
     now = database.db_now()
-    catalogue = _Catalogue([wanted[index] for index in orders.missing()])
+    unknown = {index: wanted[index] for index in orders.missing()}
+    catalogue = Catalogue({item.content["package_id"] for item in unknown.values() if not item.refusal})
     identity = deployment.identity()
-    refusals = _refusals({index: wanted[index] for index in orders.missing()}, catalogue, now)
+    refusals = _refusals(unknown, catalogue, now)
     refusals = _without_bought(wanted, refusals, identity)
     if on_refusal == "raise":
         _raise(refusals, numbered=numbered)
@@ -125,14 +120,14 @@ def _place(wanted: Sequence[Wanted], on_refusal: OnRefusal, *, numbered: bool) -
     return orders.all()
 
 
-def _pending(wanted: Wanted, catalogue: _Catalogue, now: datetime) -> EsimOrder:
+def _pending(wanted: Wanted, catalogue: Catalogue, now: datetime) -> EsimOrder:
     return EsimOrder(
         idempotency_key=wanted.idempotency_key,
         created_at=now,
         due_at=now,
         **wanted.content,
         **wanted.derived,
-        **catalogue.cost_of(wanted),
+        **catalogue.cost_of(wanted.content["package_id"], wanted.content.get("quantity", 1)),
     )
 
 
@@ -202,7 +197,7 @@ class _Placed:
         orders = EsimOrder.primary.all()  # a replica may not have the newest orders yet
         found = {
             order.idempotency_key: order
-            for chunk in _chunks(list(missing))
+            for chunk in chunks(list(missing))
             for order in orders.filter(idempotency_key__in=chunk)
         }
         if found.keys() - missing:  # a collation that ignores case finds other keys, too
@@ -262,30 +257,24 @@ def _create(orders: list[EsimOrder]) -> list[EsimOrder]:
     if any(order.pk is None for order in created):  # MySQL does not return the primary keys of several rows
         by_reference = {
             order.reference: order
-            for chunk in _chunks([order.reference for order in created])
+            for chunk in chunks([order.reference for order in created])
             for order in rows.filter(reference__in=chunk)
         }
         created = [by_reference[order.reference] for order in created]
     return created
 
 
-def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))
-
-
 # Checks for orders that do not exist yet
 
 
-def _refusals(wanted: Mapping[int, Wanted], catalogue: _Catalogue, now: datetime) -> dict[int, ValidationError]:
+def _refusals(wanted: Mapping[int, Wanted], catalogue: Catalogue, now: datetime) -> dict[int, ValidationError]:
     """Return the errors of the orders that are wrong, by their index."""
     refusals = {index: item.refusal for index, item in wanted.items() if item.refusal}
     for index, item in wanted.items():
         if index in refusals:
             continue
         try:
-            catalogue.validate(item.content["package_id"], item.content["type"])
-            _validate_date(item.content.get("requested_due_date"), now)
-            _validate_esim(item.content.get("esim_id"))
+            validate_new(item.content, catalogue, now)
         except ValidationError as error:
             refusals[index] = error
     return refusals
@@ -319,70 +308,3 @@ def _owners(refused: Sequence[Wanted]) -> set[Any]:
         return set()
     users = primary_rows(get_user_model())
     return set(users.filter(pk__in=ids).values_list("pk", flat=True))
-
-
-class _Catalogue:
-    """The packages of some orders, as far as the catalogue has them."""
-
-    def __init__(self, wanted: Sequence[Wanted]) -> None:
-        ids = sorted({item.content["package_id"] for item in wanted if item.refusal is None})
-        columns = ("package_id", "type", "withdrawn_at", "price", "net_price")
-        self._packages = {
-            package.package_id: package
-            for chunk in _chunks(ids)
-            for package in Package.primary.filter(package_id__in=chunk).only(*columns)
-        }
-        self._costs = Estimates(list(self._packages.values()))
-        # The collation may find other packages, too, so a package is known by its exact id only.
-        sims = Package.primary.filter(type=Type.SIM)
-        self._is_known = bool(set(ids) <= set(self._packages)) or sims.exists()
-
-    def cost_of(self, wanted: Wanted) -> dict[str, Any]:
-        return self._costs.of(wanted.content["package_id"], wanted.content.get("quantity", 1))
-
-    def validate(self, package_id: str, type: str) -> None:
-        """Raise ``ValidationError`` unless a package is on sale and has the order's type.
-
-        A top-up need not be in the catalogue.
-        """
-        package = self._packages.get(package_id)
-        if package is None:
-            if self._is_known and type == Type.SIM:
-                message = _("There is no package %(value)s in the catalogue. Run airalo_sync_packages if it is new.")
-                raise wrong("package_id", message, value=shown(package_id))
-        elif package.type != type:
-            is_topup = _("%(value)s is a top-up. Use place_topup(), or choose the package of an eSIM.")
-            is_none = _("%(value)s is not a top-up. Use place_order(), or choose one of list_topup_packages().")
-            raise wrong("package_id", is_topup if type == Type.SIM else is_none, value=shown(package_id))
-        elif package.withdrawn_at:
-            message = _("Airalo has withdrawn the package %(value)s. Choose another.")
-            raise wrong("package_id", message, value=shown(package_id))
-
-
-def _validate_date(due_date: datetime | None, now: datetime) -> None:
-    if due_date is None:
-        return
-    earliest, latest = now + EARLIEST, now + LATEST
-    if due_date < earliest:
-        # Airalo's dates have no seconds, so the time in the message is a whole minute.
-        minute = (earliest + timedelta(minutes=1)).replace(second=0, microsecond=0)
-        message = _("%(value)s is too early. Airalo takes dates that are 48 hours ahead: give %(limit)s or later.")
-        raise wrong("due_date", message, value=_as_shown(due_date), limit=_as_shown(minute))
-    if due_date > latest:
-        message = _("%(value)s is too late. Airalo takes dates within a year: give %(limit)s or earlier.")
-        raise wrong("due_date", message, value=_as_shown(due_date), limit=_as_shown(latest))
-
-
-def _as_shown(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
-
-
-def _validate_esim(esim_id: int | None) -> None:
-    if esim_id is None:
-        return
-    esim = Esim.primary.only("iccid", "recycled_at", "usage_status").filter(pk=esim_id).first()
-    if esim is None or esim.recycled_at or esim.usage_status == UsageStatus.RECYCLED:
-        message = _("Airalo has recycled the eSIM %(value)s: it can never be used again. Sell a new one.")
-        raise wrong("esim", message, value=esim.iccid if esim else esim_id)
-    if not esim.has_iccid:
-        raise wrong("esim", _("Airalo gave the eSIM %(value)s no ICCID, so it cannot be topped up."), value=str(esim))

@@ -152,7 +152,8 @@ def place_topup(
 
     Args:
         esim: the eSIM. Its top-ups are in ``esim.topups``.
-        package_id: one of ``list_topup_packages(esim)``. If the catalogue has it, it must be a top-up and on sale.
+        package_id: one of ``list_topup_packages(esim)``. If the catalogue has it, it must be a top-up, on sale,
+            and not certainly one of another operator's.
         idempotency_key: as for :func:`place_order`.
         description: as for :func:`place_order`.
         on_refusal: as for :func:`place_order`. A recorded top-up has no ``esim`` if the given one was wrong.
