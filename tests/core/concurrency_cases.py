@@ -232,6 +232,21 @@ def test_locked_row_is_read_in_its_current_state():
             connection.cursor().execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
 
+@pytest.mark.database("postgres", "mariadb", reason="SQLite has one isolation level")
+def test_same_key_at_repeatable_read_places_one_order():
+    """A transaction cannot see the order that it collided with, so it begins again."""
+    level = "TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+    change = f"SET SESSION {level}" if connection.vendor == "mysql" else f"SET SESSION CHARACTERISTICS AS {level}"
+    for key in ("line-1", "line-2", "line-3"):
+
+        def act(number, key=key):
+            connection.cursor().execute(change)
+            return services.place_order(package_id="test", idempotency_key=key)
+
+        outcomes = together(act)
+        assert outcomes == [EsimOrder.objects.get(idempotency_key=key)] * len(outcomes)
+
+
 @pytest.mark.database("sqlite", reason="how SQLite refuses a reader that wants to write")
 def test_locked_sqlite_transaction_is_retried():
     order = EsimOrderFactory()

@@ -247,8 +247,8 @@ MUTANTS = [
     Mutant(
         "try what is no conflict again",
         "services/core/database.py",
-        " or not is_conflict(error):",
-        ":",
+        "else is_conflict(error)",
+        "else True",
         ("tests/core/test_concurrency.py",),
     ),
     Mutant(

@@ -178,7 +178,7 @@ def _read_catalogue(run: SyncRun, progress: Progress) -> _Listing:
     columns = ("package_id", "pk", "digest", "type", "withdrawn_at", "operator__airalo_id", "location_slug")
     known = {
         name: _Known(pk, digest, type_, gone is None, operator, slug)
-        for name, pk, digest, type_, gone, operator, slug in Package.primary.values_list(*columns).iterator()
+        for name, pk, digest, type_, gone, operator, slug in Package.primary.values_list(*columns)
     }
     known_operators = dict(Operator.primary.values_list("airalo_id", "digest"))
     _begin_with_last_pricing(run)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import OperationalError, connections, router, transaction
+from django.db import IntegrityError, OperationalError, connections, router, transaction
 from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 
@@ -68,6 +68,9 @@ def locked(rows: Rows) -> Rows:
 def in_transaction(*, durable: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function to run in a transaction, and to run again after a deadlock or another conflict.
 
+    It also runs again, once, after a row broke a constraint: at the isolation level REPEATABLE READ, the function
+    cannot see the row of another transaction that it collided with.
+
     If the caller has a transaction of its own, the error is raised: that transaction is lost as a whole, and only the
     caller can begin it again.
 
@@ -82,15 +85,18 @@ def in_transaction(*, durable: bool = False) -> Callable[[Callable[P, R]], Calla
         @wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             waits, give_up = iter(_WAITS), time.monotonic() + _PATIENCE
+            is_first_collision = True
             while True:
                 try:
                     with atomic(durable=durable):
                         return function(*args, **kwargs)
-                except OperationalError as error:
+                except (OperationalError, IntegrityError) as error:
                     wait = next(waits, None)
                     is_nested = connections[primary_alias()].in_atomic_block
-                    if is_nested or wait is None or time.monotonic() > give_up or not is_conflict(error):
+                    can_pass = is_first_collision if isinstance(error, IntegrityError) else is_conflict(error)
+                    if is_nested or wait is None or time.monotonic() > give_up or not can_pass:
                         raise
+                    is_first_collision = is_first_collision and not isinstance(error, IntegrityError)
                     logger.info("%s is tried again: %s", function.__name__, error)
                 # The wait is random so that the same two transactions do not collide again.
                 time.sleep(scatter(wait, (0.5, 1)).total_seconds())
