@@ -14,7 +14,9 @@ class AiraloConfig(AppConfig):
     default_auto_field: str = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from django_airalo.check_storage import check_database
         from django_airalo.checks import check_deployment, check_settings
 
         checks.register(check_settings, "airalo")
         checks.register(check_deployment, "airalo", deploy=True)
+        checks.register(check_database, checks.Tags.database)

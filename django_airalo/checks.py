@@ -17,12 +17,11 @@ from django.core.checks import CheckMessage, Error, Warning
 from django_airalo.services.core import task_backend
 from django_airalo.services.core.enqueue import task_problem
 
+from .check_storage import check_losing_cache, check_private_cache
 from .conf import DEFAULT_RATE_LIMITS, NAMES, conf, parse_rate
 from .exceptions import AiraloConfigurationError
 from .models.fields import cipher
 
-#: Caches that are not shared between processes.
-_PRIVATE_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 #: Task backends that run in the caller's process, or not at all.
 _INLINE_BACKENDS = ("immediate.ImmediateBackend", "dummy.DummyBackend")
 
@@ -74,6 +73,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         *_check_encryption_keys(),
         *_missing_credentials(Warning, "W001"),
         *_check_task_problem(),
+        *check_losing_cache(),
     ]
 
 
@@ -84,7 +84,7 @@ def check_deployment(**kwargs: Any) -> list[CheckMessage]:
     return [
         *_missing_credentials(Error, "E010"),
         *_check_webhook_url(),
-        *_check_cache(),
+        *check_private_cache(),
         *_check_tasks(),
         *_check_keys(),
         *_missing_deployment_string(),
@@ -293,19 +293,6 @@ def _check_webhook_url() -> Iterator[CheckMessage]:
         )
     if not conf.BASE_URL.startswith("https://"):
         yield Warning("AIRALO_BASE_URL is not https: credentials would travel in clear.", id="django_airalo.W004")
-
-
-def _check_cache() -> Iterator[CheckMessage]:
-    try:
-        backend = type(caches[conf.CACHE_ALIAS])
-    except InvalidCacheBackendError:
-        return  # E011 says it
-    if f"{backend.__module__}.{backend.__qualname__}".endswith(_PRIVATE_CACHES):
-        yield Warning(
-            f"The cache {conf.CACHE_ALIAS!r} is not shared between processes, but Airalo gives three tokens a minute.",
-            hint="Use Redis, Memcached or the database cache, or name another cache in AIRALO_CACHE_ALIAS.",
-            id="django_airalo.W005",
-        )
 
 
 def _check_task_problem() -> Iterator[CheckMessage]:

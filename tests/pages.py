@@ -1,4 +1,4 @@
-"""Reads the documentation and checks.py for the tests that hold them together."""
+"""Reads the documentation and the system checks for the tests that hold them together."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ DOCS = ROOT / "docs"
 PAGES = sorted(page for page in [ROOT / "README.md", *DOCS.rglob("*.md")] if "_build" not in page.parts)
 FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 #: A fence with the comment that may stand right before it.
+#: The modules with the system checks.
+CHECKS = ("checks.py", "check_storage.py")
 MARKED_FENCE = re.compile(r"(?:^ *<!-- ([^\n]*) -->\n)?^( *)```(\S*)[^\n]*\n(.*?)^\2```$", re.DOTALL | re.MULTILINE)
 
 
@@ -75,10 +77,17 @@ def blocks() -> list[Block]:
     ]
 
 
+def checks_source() -> str:
+    """The modules with the system checks, as one."""
+    return "\n".join(
+        (PACKAGE / name).read_text().replace("from __future__ import annotations\n", "") for name in CHECKS
+    )
+
+
 def check_sites() -> list[tuple[str, str, str, str]]:
-    """Every message in checks.py: its id, its class, its text without names of settings, and its hint."""
+    """Every message of a system check: its id, its class, its text without names of settings, and its hint."""
     sites = []
-    tree = ast.parse((PACKAGE / "checks.py").read_text())
+    tree = ast.parse(checks_source())
     for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
         function = ast.unparse(call.func)
         keywords = {keyword.arg: keyword.value for keyword in call.keywords}

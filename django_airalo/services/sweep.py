@@ -41,8 +41,8 @@ from django_airalo.services.orders.lookup_many import WORTH_A_LIST, sync_by_list
 from django_airalo.services.orders.refund_outcomes import look_for_outcomes
 from django_airalo.services.orders.signals import send_due_order_signals, send_order_signals
 from django_airalo.services.orders.sync_future import sync_future_orders
-from django_airalo.services.refunds import request as refunds
-from django_airalo.services.vouchers import buy as vouchers
+from django_airalo.services.refunds.request import attempt_refund
+from django_airalo.services.vouchers.buy import attempt_voucher
 from django_airalo.services.webhooks.process import process_webhook_event
 
 logger: logging.Logger = logging.getLogger("django_airalo.sweep")
@@ -223,7 +223,7 @@ def _send_request(row: Refund | Voucher, report: SweepReport) -> None:
     if row.status == SENDING:
         report.expired += outbound.expire(row)
         return
-    error = refunds.attempt(row.pk) if isinstance(row, Refund) else vouchers.attempt(row.pk)
+    error = attempt_refund(row.pk) if isinstance(row, Refund) else attempt_voucher(row.pk)
     report.requests += 1
     _raise_if_others_fail_too(error)
 

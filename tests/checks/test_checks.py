@@ -8,10 +8,13 @@ from cryptography.fernet import Fernet
 from django.core.checks import registry
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.db import connection
 from django.urls import resolve, reverse
 
+from django_airalo.check_storage import check_database
 from django_airalo.checks import check_deployment, check_settings
 from django_airalo.conf import conf
+from django_airalo.models import Heartbeat
 
 KEY = Fernet.generate_key().decode()
 NUMBERS = [
@@ -200,7 +203,11 @@ def production(settings):
     settings.AIRALO_ENCRYPTION_KEYS = [KEY]
     settings.AIRALO_DEPLOYMENT = "0123456789abcdef" * 2
     settings.CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"},
+        "default": {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "cache",
+            "OPTIONS": {"MAX_ENTRIES": 10_000},
+        },
         "local": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
         "none": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
     }
@@ -241,7 +248,7 @@ DEPLOYMENT = [
     ({"AIRALO_DEPLOYMENT": ""}, ["W010"]),
     ({"AIRALO_SUBMIT": False}, ["W011"]),
     ({"AIRALO_CACHE_ALIAS": "local"}, ["W005"]),
-    ({"AIRALO_CACHE_ALIAS": "none"}, ["W005"]),
+    ({"AIRALO_CACHE_ALIAS": "none"}, []),
     ({"AIRALO_CACHE_ALIAS": "missing"}, []),
     ({"AIRALO_TASK_BACKEND": None}, ["W006"]),
     ({"AIRALO_TASK_BACKEND": ""}, ["W006"]),
@@ -254,6 +261,53 @@ DEPLOYMENT = [
     ({"AIRALO_ENCRYPTION_KEYS": []}, ["W007"]),
     ({"AIRALO_ENCRYPTION_KEYS": "not a list"}, []),
 ]
+
+
+@pytest.mark.parametrize(
+    ("backend", "options", "loss"),
+    [
+        ("dummy.DummyCache", {}, "stores nothing"),
+        ("db.DatabaseCache", {}, "drops entries from 300 on"),
+        ("db.DatabaseCache", {"MAX_ENTRIES": 9_999}, "drops entries from 9999 on"),
+        ("filebased.FileBasedCache", {}, "drops entries from 300 on"),
+        ("redis.RedisCache", {"IGNORE_EXCEPTIONS": True}, "hides its errors"),
+        ("redis.RedisCache", {}, ""),
+        ("locmem.LocMemCache", {}, ""),
+        ("db.DatabaseCache", {"MAX_ENTRIES": 10_000}, ""),
+    ],
+)
+def test_cache_that_loses_entries(settings, backend, options, loss):
+    backend = f"django.core.cache.backends.{backend}"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "redis://127.0.0.1", "OPTIONS": options}}
+    found = [message for message in check_settings() if message.id == "django_airalo.W015"]
+    assert [f"The cache 'default' {loss}, so" in message.msg for message in found] == [True] * bool(loss)
+
+
+def test_cache_of_django_redis_that_hides_its_errors(settings):
+    settings.DJANGO_REDIS_IGNORE_EXCEPTIONS = True
+    assert "W015" in ids(check_settings)
+
+
+@pytest.mark.database("mariadb", reason="the others have one character set for all of a database")
+@pytest.mark.django_db(transaction=True)
+def test_table_that_cannot_store_every_character():
+    table = Heartbeat._meta.db_table
+    assert check_database(databases=["default"]) == check_database(databases=None) == []
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb3")
+        try:
+            (found,) = check_database(databases=["default"])
+            assert check_database(databases=None) == []
+            assert (found.id, table in found.msg) == ("django_airalo.W014", True)
+            cursor.execute(found.hint)
+            assert check_database(databases=["default"]) == []
+        finally:
+            cursor.execute(f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4")
+
+
+def test_django_checks_the_tables_when_it_migrates():
+    assert check_database in registry.registry.get_checks()
+    assert "database" in check_database.tags
 
 
 @pytest.mark.parametrize(("changes", "expected"), DEPLOYMENT)

@@ -141,7 +141,7 @@ def test_late_refusal_of_attempt_in_doubt_ends_doubt(make, model):
         assert outbound.expire(row)
         raise AiraloRefusedError("No.", status_code=422)
 
-    assert isinstance(outbound.attempt(model, row.pk, ask), AiraloRefusedError)
+    assert isinstance(outbound.attempt_request(model, row.pk, ask), AiraloRefusedError)
     row.refresh_from_db()
     assert row.status == model.REFUSED
 

@@ -188,7 +188,7 @@ def test_answer_after_lease_expired_is_recorded(server, request_refund, settings
         assert Refund.objects.get().status == "unconfirmed"
         return {"refund_id": "4711"}
 
-    assert outbound.attempt(Refund, refund.pk, ask) is None
+    assert outbound.attempt_request(Refund, refund.pk, ask) is None
     refund.refresh_from_db()
     assert (refund.status, refund.refund_id, refund.error) == ("requested", "4711", "")
 

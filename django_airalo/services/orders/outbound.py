@@ -54,7 +54,7 @@ _SIGNALS: dict[type[Refund | Voucher], tuple[Signal, str]] = {
 }
 
 
-def attempt(
+def attempt_request(
     model: type[Row], pk: int, ask: Callable[[Row], dict[str, Any]], purchase: breaker.Purchase | None = None
 ) -> AiraloError | None:
     """Send a row that is due, unless another process does. Must not be called inside a transaction.
@@ -107,7 +107,7 @@ def _send_claimed(
     try:
         get_client().get_token()  # may take long; only one request follows, or two if the token is refused
     except (AiraloAPIError, AiraloConfigurationError) as error:
-        return _not_sent(row, error, purchase)
+        return _put_unsent_back(row, error, purchase)
     needed = timedelta(seconds=conf.max_send_seconds)
     if not _in_status(row, SENDING).is_held(row, row.SENDING_LEASE, until=database.db_now() + needed):
         _put_request_back(row, "The lease was about to run out, so nothing was sent.", None)
@@ -115,7 +115,7 @@ def _send_claimed(
     try:
         fields = ask(row)
     except AiraloConfigurationError as error:  # such as an invalid URL, which is found before anything is sent
-        return _not_sent(row, error, purchase)
+        return _put_unsent_back(row, error, purchase)
     except AiraloAPIError as error:
         reason = redact(row.redact(str(error)))
         if error.may_have_acted:
@@ -133,7 +133,7 @@ def _send_claimed(
     return None
 
 
-def _not_sent(
+def _put_unsent_back(
     row: Row, error: AiraloAPIError | AiraloConfigurationError, purchase: breaker.Purchase | None
 ) -> AiraloError:
     reason = redact(row.redact(str(error)))

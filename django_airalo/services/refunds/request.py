@@ -117,14 +117,14 @@ def send_refund(refund: Refund | int) -> Refund:
         RuntimeError: called inside a transaction.
     """
     pk = refund.pk if isinstance(refund, Refund) else refund
-    attempt(pk)
+    attempt_refund(pk)
     return Refund.primary.get(pk=pk)
 
 
-def attempt(pk: int) -> AiraloError | None:
+def attempt_refund(pk: int) -> AiraloError | None:
     """Do what ``send_refund()`` does. Return the error that kept Airalo from accepting it, if there was one."""
     matching.make_ready()
-    return outbound.attempt(Refund, pk, _ask_for_refund)
+    return outbound.attempt_request(Refund, pk, _ask_for_refund)
 
 
 def _ask_for_refund(refund: Refund) -> dict[str, Any]:

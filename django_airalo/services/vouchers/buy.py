@@ -178,14 +178,14 @@ def send_voucher(voucher: Voucher | int) -> Voucher:
         RuntimeError: called inside a transaction.
     """
     pk = voucher.pk if isinstance(voucher, Voucher) else voucher
-    attempt(pk)
+    attempt_voucher(pk)
     return Voucher.primary.get(pk=pk)
 
 
-def attempt(pk: int) -> AiraloError | None:
+def attempt_voucher(pk: int) -> AiraloError | None:
     """Do what ``send_voucher()`` does. Return the error that kept Airalo from accepting it, if there was one."""
     matching.make_ready()
-    return outbound.attempt(Voucher, pk, _ask_for_vouchers, breaker.of_voucher())
+    return outbound.attempt_request(Voucher, pk, _ask_for_vouchers, breaker.of_voucher())
 
 
 def _ask_for_vouchers(voucher: Voucher) -> dict[str, Any]:
