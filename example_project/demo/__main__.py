@@ -95,7 +95,7 @@ def set_up_django(var: Path, shop: str, airalo: str) -> None:
         "SHOP_URL": shop,
         "SHOP_VAR": str(var),
         "DATABASE_URL": f"sqlite:///{quote(str(var / 'shop.sqlite3'))}",
-        "CACHE_URL": "dbcache://django_cache",
+        "CACHE_URL": "dbcache://django_cache?max_entries=100000",
         "EMAIL_URL": f"filemail:///{quote(str(var / 'mails'))}",
         "AIRALO_BASE_URL": airalo,
         "AIRALO_CLIENT_ID": "emulator-client",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.cache.backends.base import BaseCache
@@ -111,8 +112,9 @@ def test_what_is_logged(client: AiraloClient, server: ScriptedServer, caplog: py
         client.submit_order_async(package_id="p", quantity=1)
 
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("django_airalo")]
+    host = urlsplit(server.url).netloc
     assert [line.split(" in ")[0] for line in lines] == [
         "POST /v2/token -> 200",
         "GET /v2/balance -> 401",
-        "POST /v2/orders-async: ConnectionError, sent",
+        f"POST /v2/orders-async: ConnectionError at {host} (the connection was closed), sent, no answer.",
     ]

@@ -170,7 +170,8 @@ def test_missing_opt_in_warns_and_other_address_is_reported(emulated_airalo, set
 
 
 def test_settings_report_warnings_and_errors_of_system_checks(settings):
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+    backend, options = "django.core.cache.backends.db.DatabaseCache", {"MAX_ENTRIES": 10_000}
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "cache", "OPTIONS": options}}
     settings.AIRALO_BASE_URL = "https://partners-api.example.com"
     settings.AIRALO_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     settings.AIRALO_DEPLOYMENT = "0123456789abcdef" * 2

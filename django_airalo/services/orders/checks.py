@@ -1,16 +1,17 @@
-"""Check new orders against the catalogue, the clock and the eSIM to top up."""
+"""Check new orders against the catalogue, the clock and the eSIM to top up, and estimate what they cost."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from django_airalo.models import Esim, EsimOrder, Operator, Package, UsageStatus
+from django_airalo.models import Esim, EsimOrder, Operator, Package, SyncRun, UsageStatus
 
-from .costs import Estimates
+from .airalo_fields import FIGURES
 from .validate import shown, wrong
 
 Type = EsimOrder.Type
@@ -18,6 +19,8 @@ Type = EsimOrder.Type
 #: Airalo's limits for the date of a future order. Its documentation has two for the earliest, "two days from the
 #: current time" and "the day after tomorrow in UTC". A date 48 hours ahead satisfies both.
 EARLIEST, LATEST = timedelta(hours=48), timedelta(days=365)
+#: The estimates are in US dollars. The catalogue has other currencies, too, but does not say in which one a shop pays.
+CATALOGUE_CURRENCY = "USD"
 #: The number of values in one ``IN (…)``. Some databases accept no more than a thousand.
 CHUNK = 500
 
@@ -44,6 +47,8 @@ def validate_new(content: Mapping[str, Any], catalogue: Catalogue, now: datetime
 class Catalogue:
     """The packages of some new orders, as far as the catalogue has them.
 
+    Takes one more query if one of them has no net price.
+
     Args:
         package_ids: their ids.
     """
@@ -56,14 +61,36 @@ class Catalogue:
             for chunk in chunks(ids)
             for package in Package.primary.filter(package_id__in=chunk).only(*columns)
         }
-        self._costs = Estimates(list(self._packages.values()))
+        self._discount: Decimal | None = None
+        if any(package.net_price is None and package.price is not None for package in self._packages.values()):
+            self._discount = SyncRun.primary.discount()
         # The collation may find other packages, too, so a package is known by its exact id only.
         sims = Package.primary.filter(type=Type.SIM)
         self._is_known = bool(set(ids) <= set(self._packages)) or sims.exists()
 
     def cost_of(self, package_id: str, quantity: int) -> dict[str, Any]:
-        """Return the columns of an order's estimated cost."""
-        return self._costs.of(package_id, quantity)
+        """Return the columns of an order's estimated cost; none if the catalogue does not say what the shop pays.
+
+        Args:
+            package_id: one of the packages.
+            quantity: the number of eSIMs.
+        """
+        package = self._packages.get(package_id)
+        if package is None:
+            return {}
+        estimated = {"cost_currency": CATALOGUE_CURRENCY, "is_cost_estimated": True}
+        if package.net_price is not None:
+            return {**estimated, "net_price": package.net_price}
+        if package.price is None or self._discount is None:
+            return {}
+        off = round(package.price * self._discount / 100, FIGURES["discount_amount"])
+        return {
+            **estimated,
+            "unit_paid_price": package.price - off,
+            "total_amount_paid": (package.price - off) * quantity,
+            "discount_percentage": self._discount,
+            "discount_amount": off,
+        }
 
     def validate(self, package_id: str, type: str) -> None:
         """Raise ``ValidationError`` unless a package is on sale and has the order's type.
