@@ -8,13 +8,11 @@ from cryptography.fernet import Fernet
 from django.core.checks import registry
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db import connection
 from django.urls import resolve, reverse
 
 from django_airalo.check_storage import check_database
 from django_airalo.checks import check_deployment, check_settings
 from django_airalo.conf import conf
-from django_airalo.models import Heartbeat
 
 KEY = Fernet.generate_key().decode()
 NUMBERS = [
@@ -286,23 +284,6 @@ def test_cache_that_loses_entries(settings, backend, options, loss):
 def test_cache_of_django_redis_that_hides_its_errors(settings):
     settings.DJANGO_REDIS_IGNORE_EXCEPTIONS = True
     assert "W015" in ids(check_settings)
-
-
-@pytest.mark.database("mariadb", reason="the others have one character set for all of a database")
-@pytest.mark.django_db(transaction=True)
-def test_table_that_cannot_store_every_character():
-    table = Heartbeat._meta.db_table
-    assert check_database(databases=["default"]) == check_database(databases=None) == []
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb3")
-        try:
-            (found,) = check_database(databases=["default"])
-            assert check_database(databases=None) == []
-            assert (found.id, table in found.msg) == ("django_airalo.W014", True)
-            cursor.execute(found.hint)
-            assert check_database(databases=["default"]) == []
-        finally:
-            cursor.execute(f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4")
 
 
 def test_django_checks_the_tables_when_it_migrates():
