@@ -101,6 +101,6 @@ class _Pair:
 
     def close(self) -> None:
         for end in (self._client, self._server):
-            with suppress(OSError):
+            with suppress(OSError):  # it is closed already
                 end.shutdown(socket.SHUT_RDWR)
             end.close()

@@ -21,8 +21,8 @@ _ACTIVATION_CODE = re.compile(r"(?<=LPA:)\d\$[^\s\"'<>\\]+", re.IGNORECASE)
 def _secrets() -> list[str]:
     secrets = [conf.WEBHOOK_URL_TOKEN, conf.CLIENT_SECRET, conf.DEPLOYMENT]
     for name in ("WEBHOOK_SECRETS", "ENCRYPTION_KEYS"):
-        # A wrong setting is reported where it is needed. It must not keep an order from being recorded.
-        with suppress(AiraloConfigurationError):
+        # It must not keep an order from being recorded.
+        with suppress(AiraloConfigurationError):  # a wrong setting is reported where it is needed
             secrets += getattr(conf, name)
     return secrets
 

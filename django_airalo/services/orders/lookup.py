@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from django_airalo.client import get_client
 from django_airalo.client.payloads import FutureOrderData, OrderData
@@ -220,8 +220,14 @@ def record_found(order: EsimOrder, found: Sequence[OrderData], *, now: datetime,
     bought = list({item.id: item for item in found if not is_void(item)}.values())
     if not bought:
         void = own_first(order, found)[0]
-        ids: dict[str, Any] = {"airalo_order_id": void.id, "request_id": void.request_id}
-        record_failure(order, reason=f"Airalo lists the order as {void.status}.", **ids, now=now, source=source)
+        record_failure(
+            order,
+            reason=f"Airalo lists the order as {void.status}.",
+            airalo_order_id=void.id,
+            request_id=void.request_id,
+            now=now,
+            source=source,
+        )
         return
     is_bound = order.status == Status.COMPLETED or order.airalo_order_id in [item.id for item in bought]
     if len(bought) > 1 and not is_bound:

@@ -195,8 +195,15 @@ def _interpret_order(event: WebhookEvent, result: _OrderResult, now: datetime) -
     if result.data.sims:
         _deliver(order, result.data, now)
     else:
-        ids: dict[str, Any] = {"airalo_order_id": result.data.id, "request_id": result.data.request_id}
-        record.record_failure(order, reason=result.reason, code=result.code, **ids, now=now, source="webhook")
+        record.record_failure(
+            order,
+            reason=result.reason,
+            code=result.code,
+            airalo_order_id=result.data.id,
+            request_id=result.data.request_id,
+            now=now,
+            source="webhook",
+        )
     signal_after_commit(order)
     event.order = order
     event.status = Status.PROCESSED

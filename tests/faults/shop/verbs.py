@@ -264,8 +264,8 @@ def sell(first: str, step: str, count: str, seed: str, package_id: str) -> None:
                     continue
                 if rolls_back:
                     rolls_back = False
-                    # The commit of a shop that was killed may come when this one has looked: then the key is taken.
-                    with suppress(IdempotencyConflictError), transaction.atomic():
+                    # The commit of a shop that was killed may come when this one has looked.
+                    with suppress(IdempotencyConflictError), transaction.atomic():  # the key is taken then
                         services.place_order(**{**content, "description": f"rolled back {number}"})
                         raise RuntimeError
                 with transaction.atomic():
